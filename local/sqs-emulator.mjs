@@ -1,0 +1,18 @@
+// Starts the SQS emulator: node sqs-emulator.mjs PORT [DATA_FOLDER]
+// Quiet, on loopback only, ends on SIGTERM. With a data folder its queues outlive it, kill -9 included.
+import { Server } from "node:net";
+import { startFauxqs } from "fauxqs";
+
+// startFauxqs() knows how to persist but listens on every interface, whatever host it is given.
+const listen = Server.prototype.listen;
+Server.prototype.listen = function (options, ...rest) {
+  return listen.call(this, { ...options, host: "127.0.0.1" }, ...rest);
+};
+
+const [port, dataDir] = process.argv.slice(2);
+const server = await startFauxqs({ port: Number(port), logger: false, dataDir });
+
+process.on("SIGTERM", async () => {
+  await server.stop();
+  process.exit(0);
+});
