@@ -1,0 +1,4 @@
+using PiiMasking.Testing;
+
+[assembly: AssemblyFixture(typeof(PostgresFixture))]
+[assembly: AssemblyFixture(typeof(SqsEmulatorFixture))]
