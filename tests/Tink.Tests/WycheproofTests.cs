@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace PiiMasking.Tink.Tests;
 
 public sealed class WycheproofTests
@@ -44,7 +46,7 @@ public sealed class WycheproofTests
             // Only the first half of an AES-SIV key is CMAC's.
             using var siv = new AesSiv([.. key, .. key]);
             var mac = new byte[16];
-            siv.Cmac(test.Hex("msg"), mac);
+            siv.Cmac(test.Hex("msg")).CopyTo(mac);
             var tag = test.Hex("tag");
             Assert.Equal(group.GetProperty("tagSize").GetInt32() / 8, tag.Length);
             Assert.Equal(test.IsValid(), mac.AsSpan().SequenceEqual(tag));
