@@ -1,0 +1,3 @@
+using PiiMasking.MaskingService.Tests;
+
+[assembly: AssemblyFixture(typeof(MigratedDatabases))]

@@ -1,0 +1,47 @@
+using Npgsql;
+
+namespace PiiMasking.MaskingService.Tests.Storage;
+
+public sealed class Roles(MigratedDatabases databases)
+{
+    [Theory]
+    [InlineData("pii_writer", "DELETE FROM user_logins")]
+    [InlineData("pii_writer", "UPDATE user_logins SET user_id = 'x'")]
+    [InlineData("pii_writer", "SELECT masked_ip FROM user_logins")]
+    [InlineData("pii_writer", "SELECT sealed_payload FROM quarantine")]
+    [InlineData("pii_writer", "DELETE FROM quarantine")]
+    [InlineData("pii_writer", "DELETE FROM ledger")]
+    [InlineData("pii_writer", "UPDATE key_generation SET key_id = 1")]
+    [InlineData("pii_writer", "DROP TABLE user_logins")]
+    [InlineData("pii_writer", "CREATE TABLE mine (id int)")]
+    [InlineData("pii_steward", "INSERT INTO user_logins (user_id) VALUES ('x')")]
+    [InlineData("pii_steward", "DELETE FROM ledger")]
+    [InlineData("pii_steward", "DROP TABLE user_logins_default")]
+    [InlineData("pii_auditor", "SELECT masked_ip FROM user_logins")]
+    [InlineData("pii_auditor", "SELECT 1 FROM quarantine")]
+    [InlineData("pii_auditor", "DELETE FROM ledger")]
+    [InlineData("pii_analyst", "SELECT 1 FROM quarantine")]
+    [InlineData("pii_analyst", "SELECT 1 FROM key_canaries")]
+    [InlineData("pii_analyst", "DELETE FROM user_logins")]
+    [InlineData("pii_analyst", "SELECT ensure_login_partitions(2)")]
+    public async Task What_a_role_is_not_for_is_denied(string role, string statement)
+    {
+        var failure = await Assert.ThrowsAsync<PostgresException>(() => RunAsync(role, statement));
+
+        Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, failure.SqlState);
+    }
+
+    [Theory]
+    [InlineData("pii_steward", "DELETE FROM user_logins WHERE create_date < '2000-01-01'")]
+    [InlineData("pii_steward", "DELETE FROM quarantine WHERE message_id IS NULL")]
+    [InlineData("pii_auditor", "SELECT * FROM ledger_totals")]
+    [InlineData("pii_analyst", "SELECT masked_ip, count(*) FROM user_logins GROUP BY 1 HAVING count(*) > 1")]
+    [InlineData("pii_writer", "SELECT ensure_login_partitions(2)")]
+    public async Task What_a_role_is_for_works(string role, string statement) => await RunAsync(role, statement);
+
+    private async Task RunAsync(string role, string statement)
+    {
+        await using var database = await databases.CreateAsync();
+        await database.ExecuteAsync($"SET ROLE {role}; {statement}");
+    }
+}
