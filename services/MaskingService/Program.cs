@@ -1,1 +1,13 @@
-System.Console.WriteLine("not yet");
+using System.CommandLine;
+using PiiMasking.MaskingService;
+using PiiMasking.MaskingService.Keys;
+using PiiMasking.MaskingService.Storage;
+using PiiMasking.ServiceDefaults;
+
+var program = new RootCommand("Masks logins and stores them in Postgres. Without a verb it serves; it is configured by environment variables (see README.md).")
+{
+    MigrateCommand.Create(),
+    KeysetCommands.Create(),
+};
+program.SetAction((_, _) => ServiceHost.RunAsync(() => MaskingHost.Build()));
+return await program.Parse(args).InvokeAsync();

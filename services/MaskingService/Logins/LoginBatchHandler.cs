@@ -1,0 +1,59 @@
+using PiiMasking.Contracts;
+using PiiMasking.MaskingService.Masking;
+
+namespace PiiMasking.MaskingService.Logins;
+
+/// <summary>What became of one call.</summary>
+internal abstract record BatchOutcome
+{
+    private BatchOutcome() { }
+
+    /// <summary>Every message has its outcome.</summary>
+    public sealed record Done(LoginBatchResult Result) : BatchOutcome;
+
+    /// <summary>The buffer stayed full; nothing was written.</summary>
+    public sealed record Busy : BatchOutcome;
+
+    /// <summary>Nothing can be masked yet.</summary>
+    public sealed record NotReady(string Reason) : BatchOutcome;
+}
+
+/// <summary>Masks a batch under the key that the table is under, as far as is known, and hands it to a writer.</summary>
+internal sealed class LoginBatchHandler(
+    LoginMasker masker, LoginWriter writer, Generation generation, LoginMetrics metrics, TimeProvider time, ILogger<LoginBatchHandler> logger)
+{
+    /// <summary>Returns once every message is committed or known not to be.</summary>
+    public async Task<BatchOutcome> HandleAsync(LoginBatch batch, CancellationToken cancellation)
+    {
+        if (generation.KeyId is not { } keyId)
+            return new BatchOutcome.NotReady("The keysets are not loaded and checked against the database yet. See /readyz.");
+
+        if (batch.Messages.Count == 0)
+            return new BatchOutcome.Done(new LoginBatchResult([]));
+
+        var now = time.GetUtcNow();
+        var messages = batch.Messages
+            .Select(message => new PendingMessage(message, DateOnly.FromDateTime((message.SentAt ?? now).UtcDateTime)))
+            .ToArray();
+        try
+        {
+            masker.Mask(messages, keyId);
+        }
+        catch (KeyUnavailableException e)
+        {
+            return new BatchOutcome.NotReady(e.Message);
+        }
+
+        if (!await writer.TryWriteAsync(messages, cancellation))
+            return new BatchOutcome.Busy();
+
+        var outcomes = Array.ConvertAll(messages, message => message.Outcome);
+        metrics.Record(messages, now);
+        logger.BatchDone(
+            outcomes.Count(outcome => outcome is LoginOutcome.Stored),
+            outcomes.Count(outcome => outcome is LoginOutcome.Repeated),
+            outcomes.Count(outcome => outcome is LoginOutcome.Quarantined),
+            outcomes.Count(outcome => outcome is LoginOutcome.Retry));
+        return new BatchOutcome.Done(new LoginBatchResult(outcomes));
+    }
+}

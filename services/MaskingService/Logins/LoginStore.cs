@@ -1,0 +1,151 @@
+using Npgsql;
+using NpgsqlTypes;
+using PiiMasking.Contracts;
+using PiiMasking.MaskingService.Masking;
+using PiiMasking.MaskingService.Storage;
+
+namespace PiiMasking.MaskingService.Logins;
+
+/// <summary>
+/// Commits messages: logins, rejections and their ledger entry in one transaction. A row that Postgres refuses never fails its neighbours:
+/// the batch is split until the offender stands alone.
+/// </summary>
+internal sealed class LoginStore(NpgsqlDataSource database, LoginMasker masker, Generation generation, ILogger<LoginStore> logger)
+{
+    // Below this, "more than half refused" would make two odd rows out of three a systemic failure.
+    private const int SmallestSystemicBatch = 8;
+
+    private static readonly string LockAndReadGeneration = Sql.Load("lock_and_read_generation.sql");
+    private static readonly string StoreMessages = Sql.Load("store_messages.sql");
+
+    /// <summary>Commits what can be committed and sets every message's outcome.</summary>
+    /// <param name="messages">Masked already; any number.</param>
+    /// <param name="stopping">Gives up between and during transactions; what is committed stays so.</param>
+    /// <exception cref="NpgsqlException">Transient: the database is away or busy. Messages that were not committed keep the outcome retry.</exception>
+    public async Task StoreAsync(PendingMessage[] messages, CancellationToken stopping)
+    {
+        var refused = new List<PendingMessage>();
+        var mostRefused = messages.Length < SmallestSystemicBatch ? messages.Length : messages.Length / 2;
+        if (await StoreOrSplitAsync(new ArraySegment<PendingMessage>(messages), refused, mostRefused, stopping))
+            return;
+
+        // So many at once are no odd rows but a table that does not take logins: nothing is condemned for it.
+        foreach (var message in refused)
+            message.Outcome = LoginOutcome.Retry;
+        logger.MostRowsRefused(refused.Count, messages.Length);
+    }
+
+    /// <returns>False if more rows were refused than <paramref name="mostRefused"/>; the rest was then left alone.</returns>
+    private async Task<bool> StoreOrSplitAsync(
+        ArraySegment<PendingMessage> messages, List<PendingMessage> refused, int mostRefused, CancellationToken stopping)
+    {
+        try
+        {
+            await StoreInOneTransactionAsync(messages, stopping);
+            return true;
+        }
+        catch (PostgresException e) when (RefusesARow(e))
+        {
+            if (messages.Count > 1)
+            {
+                var half = messages.Count / 2;
+                return await StoreOrSplitAsync(messages[..half], refused, mostRefused, stopping)
+                    && await StoreOrSplitAsync(messages[half..], refused, mostRefused, stopping);
+            }
+
+            logger.RowRefused(messages[0].MessageId, e.SqlState, e.ConstraintName);
+            // A rejection has no other place to go; it is sent again until somebody mends the table.
+            messages[0].Outcome = messages[0].Login is null ? LoginOutcome.Retry : LoginOutcome.Refused;
+            refused.Add(messages[0]);
+            return refused.Count <= mostRefused;
+        }
+    }
+
+    private async Task StoreInOneTransactionAsync(ArraySegment<PendingMessage> messages, CancellationToken stopping)
+    {
+        try
+        {
+            await StoreOnceAsync(messages, stopping);
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure)
+        {
+            await StoreOnceAsync(messages, stopping);
+        }
+    }
+
+    private async Task StoreOnceAsync(ArraySegment<PendingMessage> messages, CancellationToken stopping)
+    {
+        await using var connection = await database.OpenConnectionAsync(stopping);
+        await using var transaction = await connection.BeginTransactionAsync(stopping);
+
+        var keyId = await LockAndReadGenerationAsync(connection, stopping);
+        generation.KeyId = keyId;
+        masker.MaskAgainIfKeyChanged(messages, keyId);
+
+        await using var command = CreateStoreCommand(connection, messages);
+        var added = new HashSet<(DateOnly?, Guid)>();
+        await using (var reader = await command.ExecuteReaderAsync(stopping))
+        {
+            while (await reader.ReadAsync(stopping))
+                added.Add((reader.GetBoolean(0) ? null : reader.GetFieldValue<DateOnly>(1), reader.GetGuid(2)));
+        }
+
+        await transaction.CommitAsync(stopping);
+
+        // Only now is anything durable. Of several deliveries in one batch the first takes the row, the others repeat it.
+        foreach (var message in messages)
+        {
+            var isLogin = message.Login is not null;
+            message.Outcome = !added.Remove((isLogin ? message.CreateDate : null, message.MessageId)) ? LoginOutcome.Repeated
+                : isLogin ? LoginOutcome.Stored : LoginOutcome.Quarantined;
+        }
+    }
+
+    private static async Task<uint> LockAndReadGenerationAsync(NpgsqlConnection connection, CancellationToken stopping)
+    {
+        await using var command = new NpgsqlCommand(LockAndReadGeneration, connection);
+        await using var reader = await command.ExecuteReaderAsync(stopping);
+        await reader.NextResultAsync(stopping);
+        if (!await reader.ReadAsync(stopping))
+            throw new GenerationMissingException();
+        return checked((uint)reader.GetInt64(0));
+    }
+
+    private static NpgsqlCommand CreateStoreCommand(NpgsqlConnection connection, ArraySegment<PendingMessage> messages)
+    {
+        var logins = messages.Where(message => message.Login is not null).ToArray();
+        var rejections = messages.Where(message => message.Rejection is not null).ToArray();
+        return new NpgsqlCommand(StoreMessages, connection)
+        {
+            Parameters =
+            {
+                Column("create_dates", NpgsqlDbType.Date, logins, login => login.CreateDate),
+                Column("message_ids", NpgsqlDbType.Uuid, logins, login => login.MessageId),
+                Column("has_times", NpgsqlDbType.Boolean, logins, login => login.SentAt is not null),
+                Column("user_ids", NpgsqlDbType.Text, logins, login => login.Login!.UserId),
+                Column("device_types", NpgsqlDbType.Text, logins, login => login.Login!.DeviceType),
+                Column("masked_ips", NpgsqlDbType.Text, logins, login => login.MaskedIp),
+                Column("masked_device_ids", NpgsqlDbType.Text, logins, login => login.MaskedDeviceId),
+                Column("locales", NpgsqlDbType.Text, logins, login => login.Login!.Locale),
+                Column("app_versions", NpgsqlDbType.Integer, logins, login => login.Login!.AppVersion),
+                Column("rejected_ids", NpgsqlDbType.Uuid, rejections, rejection => rejection.MessageId),
+                Column("rejected_sent_ats", NpgsqlDbType.TimestampTz, rejections, rejection => rejection.SentAt?.UtcDateTime),
+                Column("reasons", NpgsqlDbType.Text, rejections, rejection => rejection.Rejection!.Reason),
+                Column("sealed_payloads", NpgsqlDbType.Bytea, rejections, rejection => rejection.SealedPayload),
+                new NpgsqlParameter<string>("source", "live"),
+            },
+        };
+    }
+
+    private static NpgsqlParameter<T[]> Column<T>(string name, NpgsqlDbType type, PendingMessage[] messages, Func<PendingMessage, T> value) =>
+        new(name, NpgsqlDbType.Array | type) { TypedValue = Array.ConvertAll(messages, message => value(message)) };
+
+    /// <summary>
+    /// Whether the error condemns a row for good. Everything else is the database's state and passes; also 23514 without a constraint's name,
+    /// which means that no partition takes the row.
+    /// </summary>
+    private static bool RefusesARow(PostgresException e) =>
+        e.SqlState.StartsWith("22", StringComparison.Ordinal)
+        || e.SqlState is PostgresErrorCodes.NotNullViolation or PostgresErrorCodes.UniqueViolation
+        || (e.SqlState is PostgresErrorCodes.CheckViolation && !string.IsNullOrEmpty(e.ConstraintName));
+}

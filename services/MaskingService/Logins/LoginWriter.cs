@@ -1,0 +1,106 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using PiiMasking.MaskingService.Masking;
+using PiiMasking.MaskingService.Storage;
+
+namespace PiiMasking.MaskingService.Logins;
+
+/// <summary>
+/// The bounded buffer between calls and transactions. A writer takes whatever calls are waiting, up to a number of messages, and commits them
+/// together: a quiet queue gets small transactions at once, a full one gets large ones.
+/// </summary>
+internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> options, ILogger<LoginWriter> logger) : IHostedService, IDisposable
+{
+    private sealed record Call(IReadOnlyList<PendingMessage> Messages, TaskCompletionSource Done);
+
+    private readonly Channel<Call> waiting = Channel.CreateBounded<Call>(options.Value.MaxWaitingCalls);
+    private readonly CancellationTokenSource abort = new();
+    private Task writers = Task.CompletedTask;
+
+    /// <summary>Hands masked messages to a writer and waits until each has its outcome.</summary>
+    /// <returns>False if there was no room for the call within <see cref="StorageOptions.MaxWait"/>; nothing was written then.</returns>
+    /// <exception cref="OperationCanceledException">The caller went away; the messages may be committed all the same.</exception>
+    public async Task<bool> TryWriteAsync(IReadOnlyList<PendingMessage> messages, CancellationToken cancellation)
+    {
+        var call = new Call(messages, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        using (var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
+        {
+            patience.CancelAfter(options.Value.MaxWait);
+            try
+            {
+                await waiting.Writer.WriteAsync(call, patience.Token);
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                return false;
+            }
+            catch (ChannelClosedException)
+            {
+                return false;
+            }
+        }
+
+        await call.Done.Task.WaitAsync(cancellation);
+        return true;
+    }
+
+    /// <inheritdoc />
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        writers = Task.WhenAll(Enumerable.Range(0, options.Value.Writers).Select(_ => Task.Run(WriteAllAsync, CancellationToken.None)));
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Finishes what is waiting; the web server, which stops first, has let no new call in.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        waiting.Writer.TryComplete();
+        await using var giveUp = cancellationToken.Register(abort.Cancel);
+        await writers;
+    }
+
+    /// <inheritdoc />
+    public void Dispose() => abort.Dispose();
+
+    private async Task WriteAllAsync()
+    {
+        var calls = new List<Call>();
+        while (await waiting.Reader.WaitToReadAsync(CancellationToken.None))
+        {
+            var count = 0;
+            while (count < options.Value.MaxMessagesPerTransaction && waiting.Reader.TryRead(out var call))
+            {
+                calls.Add(call);
+                count += call.Messages.Count;
+            }
+
+            await WriteAsync(calls);
+            calls.Clear();
+        }
+    }
+
+    private async Task WriteAsync(List<Call> calls)
+    {
+        var messages = calls.SelectMany(call => call.Messages);
+        try
+        {
+            foreach (var part in messages.Chunk(options.Value.MaxMessagesPerTransaction))
+                await store.StoreAsync(part, abort.Token);
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException or GenerationMissingException or KeyUnavailableException or OperationCanceledException)
+        {
+            logger.TransactionFailed(e is GenerationMissingException or KeyUnavailableException ? e.Message : DatabaseProblem.Describe(e));
+        }
+        catch (Exception e)
+        {
+            // A mistake of ours. The calls get their answer (retry) and the writer lives; the type alone is logged, since texts can quote values.
+            logger.TransactionFailed(e.GetType().Name);
+        }
+        finally
+        {
+            foreach (var call in calls)
+                call.Done.SetResult();
+        }
+    }
+}

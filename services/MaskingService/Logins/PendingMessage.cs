@@ -1,0 +1,37 @@
+using PiiMasking.Contracts;
+using PiiMasking.Logins;
+
+namespace PiiMasking.MaskingService.Logins;
+
+/// <summary>One message on its way into a transaction, with what masking made of it.</summary>
+/// <param name="message">As ingestion sent it: either a login or a rejection.</param>
+/// <param name="createDate">UTC date of the message's own time, else of its arrival.</param>
+internal sealed class PendingMessage(LoginMessage message, DateOnly createDate)
+{
+    public Guid MessageId => message.MessageId;
+
+    public DateTimeOffset? SentAt => message.SentAt;
+
+    public DateOnly CreateDate => createDate;
+
+    /// <summary>Set if this is a login. It stays until the commit, for the case that the key changes under it.</summary>
+    public Login? Login => message.Login;
+
+    /// <summary>Set if this is a rejection.</summary>
+    public Rejection? Rejection => message.Rejection;
+
+    /// <summary>Tokens of the login under the key that the batch was masked with.</summary>
+    public string MaskedIp { get; set; } = "";
+
+    /// <inheritdoc cref="MaskedIp" />
+    public string MaskedDeviceId { get; set; } = "";
+
+    /// <summary>Key id of those tokens; 0 before the first masking.</summary>
+    public uint MaskedUnder { get; set; }
+
+    /// <summary>The rejection's payload, sealed.</summary>
+    public byte[] SealedPayload { get; set; } = [];
+
+    /// <summary>What became of it. <see cref="LoginOutcome.Retry"/> until something durable happened.</summary>
+    public LoginOutcome Outcome { get; set; } = LoginOutcome.Retry;
+}

@@ -1,0 +1,44 @@
+-- Stores masked logins and sealed rejections and enters their counts in the ledger, in one statement.
+--
+-- A redelivered message finds its message_id taken and inserts nothing, so that the caller may acknowledge either way.
+-- Yields the identity of each row that this call added ('login' or 'quarantine'); everything else is a repeat.
+WITH incoming AS (
+    SELECT *
+    FROM unnest(@create_dates, @message_ids, @has_times, @user_ids, @device_types, @masked_ips, @masked_device_ids, @locales, @app_versions)
+        AS login (create_date, message_id, has_time, user_id, device_type, masked_ip, masked_device_id, locale, app_version)
+),
+-- Without a time of its own a message would get another date, and so another key, after midnight.
+first_seen AS (
+    INSERT INTO seen_messages (message_id, seen_on)
+    SELECT message_id, create_date FROM incoming WHERE NOT has_time
+    ORDER BY message_id
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+),
+stored AS (
+    INSERT INTO user_logins (create_date, message_id, user_id, device_type, masked_ip, masked_device_id, locale, app_version)
+    SELECT create_date, message_id, user_id, device_type, masked_ip, masked_device_id, locale, app_version
+    FROM incoming
+    WHERE has_time OR message_id IN (SELECT message_id FROM first_seen)
+    ORDER BY create_date, message_id    -- two writers with common ids take their locks in one order
+    ON CONFLICT (create_date, message_id) DO NOTHING
+    RETURNING create_date, message_id
+),
+quarantined AS (
+    INSERT INTO quarantine (message_id, sent_at, reason, sealed_payload)
+    SELECT message_id, sent_at, reason, sealed_payload
+    FROM unnest(@rejected_ids, @rejected_sent_ats, @reasons, @sealed_payloads)
+        AS rejected (message_id, sent_at, reason, sealed_payload)
+    ORDER BY message_id
+    ON CONFLICT (message_id) DO NOTHING
+    RETURNING message_id
+),
+entry AS (
+    INSERT INTO ledger (source, stored, repeated, quarantined, erased)
+    SELECT @source, stored_count, cardinality(@message_ids) + cardinality(@rejected_ids) - stored_count - quarantined_count, quarantined_count, 0
+    FROM (SELECT count(*)::integer AS stored_count FROM stored) AS s,
+         (SELECT count(*)::integer AS quarantined_count FROM quarantined) AS q
+)
+SELECT false AS is_quarantine, create_date, message_id FROM stored
+UNION ALL
+SELECT true, NULL, message_id FROM quarantined;

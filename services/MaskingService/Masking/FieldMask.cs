@@ -1,0 +1,54 @@
+using System.Security.Cryptography;
+using System.Text;
+using PiiMasking.Logins;
+using PiiMasking.Tink;
+
+namespace PiiMasking.MaskingService.Masking;
+
+/// <summary>
+/// From a field's canonical value to the plaintext that is encrypted, and back. The associated data of a field is its logical name, fixed for
+/// the life of the data.
+/// </summary>
+internal static class FieldMask
+{
+    /// <summary>Associated data of an address.</summary>
+    public const string Ip = "ip";
+
+    /// <summary>Associated data of a device id.</summary>
+    public const string DeviceId = "device_id";
+
+    // The longest text of each family: a token's length then tells the family and nothing else.
+    private const int Ipv4Width = 15;
+    private const int Ipv6Width = 39;
+    private const int MaxDeviceIdBytes = 128;
+
+    /// <summary>Masks an address.</summary>
+    /// <param name="cipher">For <see cref="Ip"/>.</param>
+    /// <param name="keyId">An enabled key of the cipher's keyset.</param>
+    /// <param name="ip">Canonical text, at most 39 characters.</param>
+    /// <returns>The token as padded base64.</returns>
+    public static string MaskIp(FieldCipher cipher, uint keyId, Pii ip)
+    {
+        var text = ip.Expose();
+        Span<byte> plaintext = stackalloc byte[Ipv6Width];
+        plaintext.Fill((byte)' ');
+        Encoding.ASCII.GetBytes(text, plaintext);
+        var token = cipher.EncryptToBase64(keyId, plaintext[..(text.Contains(':') ? Ipv6Width : Ipv4Width)]);
+        CryptographicOperations.ZeroMemory(plaintext);
+        return token;
+    }
+
+    /// <summary>Masks a device id.</summary>
+    /// <param name="cipher">For <see cref="DeviceId"/>.</param>
+    /// <param name="keyId">An enabled key of the cipher's keyset.</param>
+    /// <param name="deviceId">Canonical text, at most 128 bytes of UTF-8.</param>
+    /// <returns>The token as padded base64.</returns>
+    public static string MaskDeviceId(FieldCipher cipher, uint keyId, Pii deviceId)
+    {
+        Span<byte> plaintext = stackalloc byte[MaxDeviceIdBytes];
+        var length = Encoding.UTF8.GetBytes(deviceId.Expose(), plaintext);
+        var token = cipher.EncryptToBase64(keyId, plaintext[..length]);
+        CryptographicOperations.ZeroMemory(plaintext);
+        return token;
+    }
+}

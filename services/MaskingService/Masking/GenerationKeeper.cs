@@ -1,0 +1,59 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Npgsql;
+using PiiMasking.MaskingService.Keys;
+using PiiMasking.ServiceDefaults;
+
+namespace PiiMasking.MaskingService.Masking;
+
+/// <summary>
+/// Checks keysets and database against each other before anything is masked, and again whenever other keysets were loaded. Keysets that
+/// do not belong to the data stop the service: a table under two keysets could not be mended.
+/// </summary>
+internal sealed class GenerationKeeper(
+    Keyring keyring, NpgsqlDataSource database, Generation generation, TimeProvider time, ILogger<GenerationKeeper> logger)
+    : BackgroundService, IHealthCheck
+{
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
+
+    private volatile string? problem = "keysets and database have not been checked against each other yet.";
+
+    /// <inheritdoc />
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(problem is { } missing ? HealthCheckResult.Unhealthy(missing) : HealthCheckResult.Healthy());
+
+    /// <inheritdoc />
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        KeysetState? claimed = null;
+        while (true)
+        {
+            if (keyring.Current is { } keys && keys != claimed && await TryClaimAsync(keys, stoppingToken))
+                claimed = keys;
+            await Task.Delay(RetryInterval, time, stoppingToken);
+        }
+    }
+
+    private async Task<bool> TryClaimAsync(KeysetState keys, CancellationToken stopping)
+    {
+        try
+        {
+            switch (await GenerationClaim.ClaimAsync(database, keys, stopping))
+            {
+                case ClaimOutcome.Claimed outcome:
+                    generation.KeyId = outcome.KeyId;
+                    problem = null;
+                    logger.GenerationClaimed(outcome.KeyId);
+                    return true;
+                case ClaimOutcome.Foreign outcome:
+                    throw new StartupException(outcome.Problem);
+                default:
+                    throw new System.Diagnostics.UnreachableException();
+            }
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException)
+        {
+            // The database's own check says what is wrong with it.
+            return false;
+        }
+    }
+}

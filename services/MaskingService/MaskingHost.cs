@@ -1,0 +1,35 @@
+using PiiMasking.MaskingService.AppApi;
+using PiiMasking.MaskingService.Keys;
+using PiiMasking.MaskingService.Listeners;
+using PiiMasking.MaskingService.Logins;
+using PiiMasking.MaskingService.Masking;
+using PiiMasking.MaskingService.Storage;
+using PiiMasking.ServiceDefaults;
+
+namespace PiiMasking.MaskingService;
+
+/// <summary>The service as a host: its features, a line each.</summary>
+internal static class MaskingHost
+{
+    /// <summary>Builds it from environment variables and the appsettings.json beside the program.</summary>
+    /// <param name="configure">For tests: a last word on configuration and services.</param>
+    public static WebApplication Build(Action<WebApplicationBuilder>? configure = null)
+    {
+        // The settings file lies beside the program, whatever folder it is started from.
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.AddServiceDefaults();   // telemetry, health, problem details, log format
+        builder.AddListeners();         // the app port and the people port
+        builder.AddAppToken();          // what the sidecar has to show
+        builder.AddKeysets();           // from the secret store
+        builder.AddStorage();           // Postgres
+        builder.AddGeneration();        // keysets and database checked against each other before anything is masked
+        builder.AddLogins();
+        configure?.Invoke(builder);
+
+        var app = builder.Build();
+        app.UseListeners();
+        app.MapServiceDefaults();                                   // GET /healthz, /readyz
+        app.MapLogins().On(Listener.App).RequireAppToken();         // POST /v1/logins, for ingestion only
+        return app;
+    }
+}
