@@ -1,1 +1,3 @@
-System.Console.WriteLine("not yet");
+using PiiMasking.AppHost;
+
+return await CommandLine.RunAsync(args);

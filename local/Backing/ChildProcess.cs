@@ -76,6 +76,7 @@ public sealed class ChildProcess : IAsyncDisposable
         this.start = start;
         this.process = process;
         this.logOffset = logOffset;
+        Id = process.Id;
         Exited = WaitAsync(process);
     }
 
@@ -83,7 +84,7 @@ public sealed class ChildProcess : IAsyncDisposable
     public string Name => start.Name;
 
     /// <summary>Its process id, which is also its session.</summary>
-    public int Id => process.Id;
+    public int Id { get; }
 
     /// <summary>Where its output goes.</summary>
     public string LogFile => start.LogFile;
@@ -139,7 +140,7 @@ public sealed class ChildProcess : IAsyncDisposable
     public void Send(Signal signal)
     {
         if (!Exited.IsCompleted)
-            _ = LibC.Kill(process.Id, (int)signal);
+            _ = LibC.Kill(Id, (int)signal);
     }
 
     /// <summary>Sends its stop signal and waits for the end; after <paramref name="grace"/> kills it.</summary>

@@ -12,6 +12,9 @@ public sealed record PostgresOptions
     /// <summary>Password of the superuser <c>postgres</c>, fixed by the first start.</summary>
     public required string Password { get; init; }
 
+    /// <summary>The TCP port on 127.0.0.1; 0 for any free one.</summary>
+    public int Port { get; init; }
+
     /// <summary>Receives what the server prints.</summary>
     public required string LogFile { get; init; }
 
@@ -53,7 +56,7 @@ public sealed class PostgresServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(packages);
         ArgumentNullException.ThrowIfNull(options);
 
-        var server = new PostgresServer(packages, options, await WrapperAsync(packages, options, stopping), LoopbackPort.Reserve());
+        var server = new PostgresServer(packages, options, await WrapperAsync(packages, options, stopping), LoopbackPort.Reserve(options.Port));
         try
         {
             await server.InitialiseAsync(stopping);
@@ -103,6 +106,11 @@ public sealed class PostgresServer : IAsyncDisposable
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(200), stopping);
             }
+            catch
+            {
+                await process.DisposeAsync();
+                throw;
+            }
         }
     }
 
@@ -114,9 +122,9 @@ public sealed class PostgresServer : IAsyncDisposable
         port.Dispose();
     }
 
-    /// <summary>The processes of a server that was killed notice it a moment later; until then the data folder is theirs.</summary>
-    private static bool LeftoversOfAKill(ChildProcess process) =>
-        process.LastLines().Any(line => line.Contains("shared memory block", StringComparison.Ordinal));
+    /// <summary>The processes of a server whose parent was killed notice it a moment later; until then the data folder is theirs.</summary>
+    private static bool LeftoversOfAKill(ChildProcess process) => process.LastLines().Any(line =>
+        line.Contains("shared memory block", StringComparison.Ordinal) || line.Contains("postmaster.pid", StringComparison.Ordinal));
 
     private ChildProcess Launch()
     {

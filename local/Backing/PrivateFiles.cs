@@ -13,8 +13,8 @@ public static class PrivateFiles
             Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
-    /// <summary>Writes a new file with mode 0600, whole or not at all.</summary>
-    /// <param name="path">Must not exist yet, nor be made by anybody else meanwhile.</param>
+    /// <summary>Writes a file with mode 0600, whole or not at all.</summary>
+    /// <param name="path">Replaced if it is there.</param>
     /// <param name="text">Written as UTF-8.</param>
     /// <param name="stopping">Ends the writing.</param>
     public static async Task WriteAsync(string path, string text, CancellationToken stopping = default)
@@ -26,7 +26,7 @@ public static class PrivateFiles
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         await using (var file = new FileStream(draft, options))
             await file.WriteAsync(Encoding.UTF8.GetBytes(text), stopping);
-        File.Move(draft, path);
+        File.Move(draft, path, overwrite: true);
     }
 
     private static void RequireModes()

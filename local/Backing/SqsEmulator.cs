@@ -57,7 +57,15 @@ public sealed class SqsEmulator : IAsyncDisposable
     {
         await process.Exited.WaitAsync(stopping);
         process = Launch();
-        await WaitUntilReadyAsync(stopping);
+        try
+        {
+            await WaitUntilReadyAsync(stopping);
+        }
+        catch
+        {
+            await process.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Stops it.</summary>

@@ -1,0 +1,115 @@
+using System.CommandLine;
+using PiiMasking.Backing;
+
+namespace PiiMasking.AppHost;
+
+/// <summary>What the user asked for.</summary>
+internal sealed record AppHostOptions
+{
+    /// <summary>End when the messages are through.</summary>
+    public bool Once { get; init; }
+
+    /// <summary>How many sample logins to make and send.</summary>
+    public int Messages { get; init; } = 100;
+
+    /// <summary>Sent instead of samples: one message body a line. Null for samples.</summary>
+    public FileInfo? File { get; init; }
+
+    /// <summary>Remove data, queue and keysets of earlier runs first.</summary>
+    public bool Reset { get; init; }
+
+    /// <summary>Start what <c>dapr run -f .</c> does not: database, queue and component.</summary>
+    public bool OnlyBacking { get; init; }
+
+    /// <summary>Which sidecar to use.</summary>
+    public SidecarChoice Sidecar { get; init; }
+
+    /// <summary>Let everything log at debug level.</summary>
+    public bool Debug { get; init; }
+}
+
+/// <summary>Reads the command line and turns whatever happens into a line and an exit code.</summary>
+internal static class CommandLine
+{
+    private const int Failed = 1;
+    private const int Interrupted = 130;
+
+    public static async Task<int> RunAsync(string[] arguments)
+    {
+        using var stop = new StopRequest();
+        // Its own handling of Ctrl-C would end this process two seconds later, orderly or not.
+        var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+        try
+        {
+            return await Build(options => RunAsync(options, stop)).Parse(arguments).InvokeAsync(invocation, CancellationToken.None);
+        }
+        catch (BackingException error)
+        {
+            await Console.Error.WriteLineAsync($"AppHost: {error.Message}");
+            return Failed;
+        }
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
+        {
+            await Console.Error.WriteLineAsync("AppHost: stopped before everything was through.");
+            return Interrupted;
+        }
+    }
+
+    /// <summary>The command with all its options; <paramref name="run"/> does the work.</summary>
+    internal static RootCommand Build(Func<AppHostOptions, Task<int>> run)
+    {
+        var once = new Option<bool>("--once") { Description = "End when all messages are through: exit code 0, or 1 if any is not" };
+        var messages = new Option<int>("--messages")
+        {
+            Description = "How many sample logins to make and send, 0 for none",
+            DefaultValueFactory = _ => new AppHostOptions().Messages,
+        };
+        var file = new Option<FileInfo>("--file") { Description = "Send the lines of this file instead of samples, one message body a line" };
+        var reset = new Option<bool>("--reset") { Description = "First remove the data, the queue and the keysets of earlier runs" };
+        var only = new Option<string?>("--only") { Description = "Start database, queue and component only, for `dapr run -f .`" };
+        var sidecar = new Option<SidecarChoice>("--sidecar")
+        {
+            Description = "daprd, the stand-in of this repository (local), or daprd if it is on the PATH (auto)",
+            DefaultValueFactory = _ => SidecarChoice.Auto,
+        };
+        var debug = new Option<bool>("--debug") { Description = "Let everything write its log at debug level" };
+
+        only.AcceptOnlyFromAmong("backing");
+        file.AcceptExistingOnly();
+        messages.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 0 or > 1_000_000)
+                result.AddError("--messages takes a number from 0 to 1000000.");
+        });
+
+        var command = new RootCommand("Brings up the whole system on this machine, sends logins through it and shows what became of them.")
+        {
+            once, messages, file, reset, only, sidecar, debug,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(file) is { Implicit: false } && result.GetResult(messages) is { Implicit: false })
+                result.AddError("--file and --messages do not go together: the file's lines are sent instead of samples.");
+            if (result.GetResult(only) is { Implicit: false } && result.GetResult(once) is { Implicit: false })
+                result.AddError("--only backing and --once do not go together: without the services nothing gets through.");
+        });
+        command.SetAction(parsed => run(new AppHostOptions
+        {
+            Once = parsed.GetValue(once),
+            Messages = parsed.GetValue(messages),
+            File = parsed.GetValue(file),
+            Reset = parsed.GetValue(reset),
+            OnlyBacking = parsed.GetValue(only) is not null,
+            Sidecar = parsed.GetValue(sidecar),
+            Debug = parsed.GetValue(debug),
+        }));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(AppHostOptions options, StopRequest stop)
+    {
+        var screen = new Screen();
+        using var state = options.Reset || options.OnlyBacking ? State.TakeFirst(Repository.LocalFolder) : State.Take(Repository.LocalFolder, screen.Note);
+        return await new Run(options, state, screen).RunAsync(stop.Token);
+    }
+}

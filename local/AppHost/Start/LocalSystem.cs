@@ -1,0 +1,334 @@
+using System.Diagnostics;
+using PiiMasking.Backing;
+
+namespace PiiMasking.AppHost;
+
+/// <summary>How to bring a system up.</summary>
+internal sealed record LocalSystemOptions
+{
+    /// <summary>daprd or the stand-in.</summary>
+    public SidecarChoice Sidecar { get; init; }
+
+    /// <summary>Without sidecars and services, on the port and in the sockets folder that dapr.yaml and the Dapr CLI expect.</summary>
+    public bool OnlyBacking { get; init; }
+
+    /// <summary>Log at debug level.</summary>
+    public bool Debug { get; init; }
+}
+
+/// <summary>All processes of the system: as much as possible is started at once; all are supervised, and stopped in order.</summary>
+internal sealed class LocalSystem : IAsyncDisposable
+{
+    private const int PostgresPortOfRunFile = 55432;
+    private const string SocketsFolderVariable = "DAPR_COMPONENTS_SOCKETS_FOLDER";
+    private const string DefaultSocketsFolder = "/tmp/dapr-components-sockets";
+
+    private readonly LocalSystemOptions options;
+    private readonly State state;
+    private readonly RunFolder run;
+    private readonly Action<string> say;
+
+    private readonly ServiceReadiness readiness = new();
+    private readonly CancellationTokenSource watching = new();
+    private readonly LoopbackPort componentPort = LoopbackPort.Reserve();
+    private readonly LoopbackPort ingestionPort = LoopbackPort.Reserve();
+    private readonly LoopbackPort maskingPort = LoopbackPort.Reserve();
+    private readonly LoopbackPort peoplePort = LoopbackPort.Reserve();
+    private readonly Sidecar ingestionSidecar;
+    private readonly Sidecar maskingSidecar;
+    private readonly Supervised[] all;
+
+    private PostgresServer? server;
+    private SqsEmulator? emulator;
+    private Database? database;
+    private LoginQueue? queue;
+    private Task watch = Task.CompletedTask;
+
+    private LocalSystem(
+        LocalSystemOptions options, State state, RunFolder run, LocalPackages packages, Secrets secrets, SidecarProgram? sidecar, Action<string> say)
+    {
+        this.options = options;
+        this.state = state;
+        this.run = run;
+        this.say = say;
+        Secrets = secrets;
+        ingestionSidecar = new Sidecar("ingestion", ingestionPort);
+        maskingSidecar = new Sidecar("masking", maskingPort);
+
+        Supervised Supervise(Func<CancellationToken, Task<ChildProcess>> start) => new(start, say, TimeProvider.System);
+        Postgres = Supervise(stopping => LaunchPostgresAsync(packages, stopping));
+        Emulator = Supervise(stopping => LaunchEmulatorAsync(packages, stopping));
+        Component = Supervise(stopping => LaunchAsync(ComponentStart(), componentPort, "/healthz", stopping));
+        Ingestion = Supervise(stopping => LaunchAsync(IngestionStart(), ingestionPort, "/readyz", stopping));
+        Masking = Supervise(stopping => LaunchAsync(MaskingStart(), maskingPort, "/readyz", stopping));
+        IngestionSidecar = Supervise(stopping => LaunchAsync(IngestionSidecarStart(sidecar!), ingestionSidecar.Http, "/v1.0/healthz", stopping));
+        MaskingSidecar = Supervise(stopping => LaunchAsync(MaskingSidecarStart(sidecar!), maskingSidecar.Http, "/v1.0/healthz", stopping));
+        all = [Postgres, Emulator, Component, Ingestion, Masking, IngestionSidecar, MaskingSidecar];
+    }
+
+    public Secrets Secrets { get; }
+
+    public Database Database => database ?? throw new InvalidOperationException("The database has not been started.");
+
+    public LoginQueue Queue => queue ?? throw new InvalidOperationException("The queue has not been started.");
+
+    public Uri QueueEndpoint => emulator?.Endpoint ?? throw new InvalidOperationException("The queue has not been started.");
+
+    public Supervised Postgres { get; }
+
+    public Supervised Emulator { get; }
+
+    public Supervised Component { get; }
+
+    public Supervised Ingestion { get; }
+
+    public Supervised Masking { get; }
+
+    public Supervised IngestionSidecar { get; }
+
+    public Supervised MaskingSidecar { get; }
+
+    /// <summary>The folder of this run's socket files.</summary>
+    public string RunFolder => run.Folder;
+
+    private string Sockets =>
+        options.OnlyBacking ? Environment.GetEnvironmentVariable(SocketsFolderVariable) ?? DefaultSocketsFolder : run.Sockets;
+
+    /// <summary>Brings everything up and waits until it is ready. Nothing is left running if that fails.</summary>
+    /// <param name="options">What to start.</param>
+    /// <param name="state">Where its data is.</param>
+    /// <param name="say">Told, in lines, what has started and what had to be started again.</param>
+    /// <param name="stopping">Ends the start.</param>
+    /// <exception cref="BackingException">Something does not start; names it and the remedy.</exception>
+    public static async Task<LocalSystem> StartAsync(
+        LocalSystemOptions options, State state, Action<string> say, CancellationToken stopping)
+    {
+        var sidecar = options.OnlyBacking ? null : SidecarProgram.Choose(options.Sidecar);
+        state.OpenLogs();
+        var packages = await LocalPackages.EnsureAsync(say, stopping);
+        var secrets = await Secrets.EnsureAsync(state, stopping);
+        if (sidecar is not null)
+            say($"Sidecars: {sidecar.Description}");
+
+        var system = new LocalSystem(options, state, AppHost.RunFolder.Create(state), packages, secrets, sidecar, say);
+        try
+        {
+            await (sidecar is null ? system.StartBackingAsync(stopping) : system.StartEverythingAsync(stopping));
+            system.watch = system.WatchAsync();
+            return system;
+        }
+        catch
+        {
+            await system.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Waits until somebody asks to stop.</summary>
+    /// <exception cref="BackingException">A program ended again and again and has been given up.</exception>
+    public async Task StayUpAsync(CancellationToken stopping) => await await Task.WhenAny(watch, Task.Delay(Timeout.Infinite, stopping));
+
+    /// <summary>Stops what delivers first and the database last, so that what is under way is finished and acknowledged.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await watching.CancelAsync();
+        await watch.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        await IngestionSidecar.StopAsync();
+        await Task.WhenAll(Component.StopAsync(), Ingestion.StopAsync(), Masking.StopAsync(), MaskingSidecar.StopAsync());
+        if (database is not null)
+            await database.DisposeAsync();
+        queue?.Dispose();
+        if (server is not null)
+            await server.DisposeAsync();
+        if (emulator is not null)
+            await emulator.DisposeAsync();
+
+        IDisposable[] rest = [componentPort, ingestionPort, maskingPort, peoplePort, ingestionSidecar, maskingSidecar, readiness, watching];
+        foreach (var resource in rest)
+            resource.Dispose();
+        await run.DisposeAsync();
+    }
+
+    private async Task StartBackingAsync(CancellationToken stopping)
+    {
+        using var start = new JointStart(stopping);
+        await start.AllAsync(StartDatabaseAsync(start.Token), StartQueueAsync(start.Token), StartComponentAsync(start.Token));
+    }
+
+    private async Task StartEverythingAsync(CancellationToken stopping)
+    {
+        using var start = new JointStart(stopping);
+        var (database, queue, component) = (StartDatabaseAsync(start.Token), StartQueueAsync(start.Token), StartComponentAsync(start.Token));
+        await start.AllAsync(
+            database,
+            queue,
+            component,
+            StartIngestionAsync(start.Token),
+            StartMaskingAsync(after: database, start.Token),
+            // A sidecar reads the secrets once, and looks for the component's socket once.
+            StartSidecarAsync(MaskingSidecar, after: queue, start.Token),
+            StartSidecarAsync(IngestionSidecar, after: Task.WhenAll(queue, component), start.Token));
+    }
+
+    private async Task StartDatabaseAsync(CancellationToken stopping)
+    {
+        var took = Stopwatch.StartNew();
+        await Postgres.StartAsync(stopping);
+        database = new Database(server!);
+        await database.EnsureAsync(stopping);
+        await MigrateAsync(stopping);
+        await database.EnsureLoginsAsync(Secrets, stopping);
+        Say("PostgreSQL", $"127.0.0.1:{server!.Port}, database {Database.Name}", took);
+    }
+
+    private async Task StartQueueAsync(CancellationToken stopping)
+    {
+        var took = Stopwatch.StartNew();
+        await Emulator.StartAsync(stopping);
+        await Secrets.PointToQueueAsync(QueueEndpoint, stopping);
+        queue = new LoginQueue(QueueEndpoint);
+        Say("SQS emulator", $"{QueueEndpoint} queue {LoginQueue.Name}", took);
+    }
+
+    private async Task StartComponentAsync(CancellationToken stopping)
+    {
+        var took = Stopwatch.StartNew();
+        await Component.StartAsync(stopping);
+        Say("SqsComponent", Path.Combine(Sockets, "sqs.sock"), took);
+    }
+
+    private async Task StartIngestionAsync(CancellationToken stopping)
+    {
+        var took = Stopwatch.StartNew();
+        await Ingestion.StartAsync(stopping);
+        Say("IngestionService", $"http://127.0.0.1:{ingestionPort}", took);
+    }
+
+    private async Task StartMaskingAsync(Task after, CancellationToken stopping)
+    {
+        await after;
+        var took = Stopwatch.StartNew();
+        await Masking.StartAsync(stopping);
+        Say("MaskingService", $"http://127.0.0.1:{maskingPort}, for people http://127.0.0.1:{peoplePort}", took);
+    }
+
+    private static async Task StartSidecarAsync(Supervised sidecar, Task after, CancellationToken stopping)
+    {
+        await after;
+        await sidecar.StartAsync(stopping);
+    }
+
+    private async Task<ChildProcess> LaunchPostgresAsync(LocalPackages packages, CancellationToken stopping)
+    {
+        if (server is not null)
+        {
+            await server.StartAgainAsync(stopping);
+        }
+        else
+        {
+            server = await PostgresServer.StartAsync(packages, new PostgresOptions
+            {
+                DataFolder = state.Postgres,
+                Password = Secrets.SuperuserPassword,
+                Port = options.OnlyBacking ? PostgresPortOfRunFile : 0,
+                LogFile = Log("postgres"),
+            }, stopping);
+        }
+
+        run.Caretaker.Watch(server.Process);
+        return server.Process;
+    }
+
+    private async Task<ChildProcess> LaunchEmulatorAsync(LocalPackages packages, CancellationToken stopping)
+    {
+        if (emulator is not null)
+            await emulator.StartAgainAsync(stopping);
+        else
+            emulator = await SqsEmulator.StartAsync(packages, Log("sqs"), state.Queue, stopping);
+        run.Caretaker.Watch(emulator.Process);
+        return emulator.Process;
+    }
+
+    /// <summary>Starts one of our programs and waits until its probe says that it is ready.</summary>
+    private async Task<ChildProcess> LaunchAsync(ChildProcessStart start, LoopbackPort port, string probe, CancellationToken stopping)
+    {
+        var process = ChildProcess.Start(start);
+        run.Caretaker.Watch(process);
+        try
+        {
+            await readiness.WaitAsync(process, new Uri($"http://127.0.0.1:{port}{probe}"), stopping);
+            return process;
+        }
+        catch
+        {
+            await process.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task MigrateAsync(CancellationToken stopping)
+    {
+        var start = DotnetProgram.Start(
+            "MaskingService",
+            Log("migrate"),
+            new() { ["ConnectionStrings__Owner"] = Database.OwnerConnectionString },
+            options.Debug,
+            "migrate");
+        await using var migrate = ChildProcess.Start(start with { Name = "MaskingService migrate" });
+        if (await migrate.Exited.WaitAsync(stopping) is not 0 and var exitCode)
+            throw Readiness.Ended(migrate, exitCode);
+    }
+
+    private ChildProcessStart ComponentStart()
+    {
+        var environment = new Dictionary<string, string?>
+        {
+            [SocketsFolderVariable] = Sockets,
+            ["Component__AdminUrl"] = $"http://127.0.0.1:{componentPort}",
+        };
+        // With the Dapr CLI nobody knows the sidecar's port beforehand, and `dapr run` ends with its sidecar anyway.
+        if (!options.OnlyBacking)
+        {
+            environment["Watchdog__SidecarUrl"] = ingestionSidecar.Address.ToString();
+            environment["Watchdog__AppReadyUrl"] = $"http://127.0.0.1:{ingestionPort}/readyz";
+            environment["DAPR_API_TOKEN"] = ingestionSidecar.ApiToken;
+        }
+
+        return DotnetProgram.Start("SqsComponent", Log("component"), environment, options.Debug);
+    }
+
+    private ChildProcessStart IngestionStart() => DotnetProgram.Start(
+        "IngestionService",
+        Log("ingestion"),
+        new(ingestionSidecar.EnvironmentOfApp) { ["Kestrel__Endpoints__App__Url"] = $"http://127.0.0.1:{ingestionPort}" },
+        options.Debug);
+
+    private ChildProcessStart MaskingStart() => DotnetProgram.Start(
+        "MaskingService",
+        Log("masking"),
+        new(maskingSidecar.EnvironmentOfApp)
+        {
+            ["Kestrel__Endpoints__App__Url"] = $"http://127.0.0.1:{maskingPort}",
+            ["Kestrel__Endpoints__People__Url"] = $"http://127.0.0.1:{peoplePort}",
+            ["ConnectionStrings__Database"] = Database.ServiceConnectionString,
+            ["Storage__PasswordSecret"] = Secrets.ServicePasswordName,
+        },
+        options.Debug);
+
+    private ChildProcessStart IngestionSidecarStart(SidecarProgram program) =>
+        ingestionSidecar.Start(program, run, run.Sockets, Log("sidecar-ingestion"), options.Debug, appHealthPath: "/readyz");
+
+    private ChildProcessStart MaskingSidecarStart(SidecarProgram program) =>
+        maskingSidecar.Start(program, run, run.NoSockets, Log("sidecar-masking"), options.Debug);
+
+    private async Task WatchAsync()
+    {
+        var watches = all.Where(program => program.Process is not null).Select(program => program.WatchAsync(watching.Token)).ToArray();
+        await await Task.WhenAny(watches);
+    }
+
+    private void Say(string name, string where, Stopwatch took) => say($"{name}: {where} ({took.Elapsed.TotalSeconds:0.0} s)");
+
+    private string Log(string name) => Path.Combine(state.Logs, $"{name}.log");
+}
