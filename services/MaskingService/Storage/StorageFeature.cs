@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Npgsql;
 using PiiMasking.MaskingService.Keys;
+using PiiMasking.ServiceDefaults;
 
 namespace PiiMasking.MaskingService.Storage;
 
@@ -22,7 +23,7 @@ internal static class StorageFeature
     private static NpgsqlDataSource CreateDataSource(IServiceProvider services)
     {
         var options = services.GetRequiredService<IOptions<StorageOptions>>().Value;
-        var source = new NpgsqlDataSourceBuilder(ConnectionString(services.GetRequiredService<IConfiguration>()));
+        var source = CreateBuilder(services.GetRequiredService<IConfiguration>());
         source.ConnectionStringBuilder.ApplicationName ??= "masking";
         source.ConnectionStringBuilder.CommandTimeout = (int)options.CommandTimeout.TotalSeconds;
         if (options.PasswordSecret is { Length: > 0 } secret)
@@ -34,9 +35,19 @@ internal static class StorageFeature
         return source.Build();
     }
 
-    private static string ConnectionString(IConfiguration configuration) =>
-        configuration.GetConnectionString("Database") is { Length: > 0 } text
-            ? text
-            : throw new OptionsValidationException(
-                "ConnectionStrings", typeof(string), ["ConnectionStrings:Database is not set. Set it to 'Host=…;Database=logins;Username=masking' (ConnectionStrings__Database)."]);
+    private static NpgsqlDataSourceBuilder CreateBuilder(IConfiguration configuration)
+    {
+        const string remedy = "Set ConnectionStrings__Database to something like 'Host=…;Database=logins;Username=masking'.";
+        if (configuration.GetConnectionString("Database") is not { Length: > 0 } text)
+            throw new StartupException($"no connection string for the database. {remedy}");
+        try
+        {
+            return new NpgsqlDataSourceBuilder(text);
+        }
+        catch (ArgumentException)
+        {
+            // Npgsql's own text can quote parts of the string, and a password is one of them.
+            throw new StartupException($"ConnectionStrings:Database is not a valid Npgsql connection string. {remedy}");
+        }
+    }
 }
