@@ -78,7 +78,8 @@ internal static class CommandLine
         file.AcceptExistingOnly();
         messages.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 0 or > 1_000_000)
+            // What is no number at all is told by the parser itself.
+            if (result.Tokens is [var given] && int.TryParse(given.Value, out var count) && count is < 0 or > 1_000_000)
                 result.AddError("--messages takes a number from 0 to 1000000.");
         });
 

@@ -34,8 +34,11 @@ public static class Readiness
     public static BackingException Ended(ChildProcess process, int exitCode)
     {
         ArgumentNullException.ThrowIfNull(process);
-        var said = process.LastLines(1) is [var line] ? $": {line.Trim()}" : "";
-        return new BackingException($"{process.Name} ended with exit code {exitCode}{said}. Its output: {process.LogFile}");
+        const int signalled = 128;
+        var how = exitCode > signalled ? $"was ended by signal {exitCode - signalled}" : $"ended with exit code {exitCode}";
+        // What it said before a signal is not the reason.
+        var why = exitCode <= signalled && process.LastLines(1) is [var line] ? $": {line.Trim().TrimEnd('.')}" : "";
+        return new BackingException($"{process.Name} {how}{why}. Its output: {process.LogFile}");
     }
 
     private static async Task<bool> AnswersAsync(Func<Task<bool>> isReady, CancellationToken stopping)

@@ -9,14 +9,14 @@ namespace PiiMasking.AppHost;
 /// <param name="Sent">Messages on the queue so far.</param>
 /// <param name="Queue">What is there.</param>
 /// <param name="Since">What the ledger has counted since the start.</param>
-internal readonly record struct Progress(int Sent, QueueDepth Queue, Totals Since);
+internal readonly record struct Progress(int Sent, LoginQueueDepth Queue, Totals Since);
 
 /// <summary>What became of the messages of this run.</summary>
 /// <param name="Sent">What was sent.</param>
 /// <param name="Fate">Where it is.</param>
 /// <param name="Queue">What is still on the queue.</param>
 /// <param name="Took">From the first message sent to the last one accounted for.</param>
-internal sealed record DeliveryResult(SampleTally Sent, Fate Fate, QueueDepth Queue, TimeSpan Took)
+internal sealed record DeliveryResult(SampleTally Sent, Fate Fate, LoginQueueDepth Queue, TimeSpan Took)
 {
     /// <summary>Every message is stored or in quarantine, and both queues are empty.</summary>
     public bool IsComplete => Fate.Stored + Fate.Quarantined == Sent.Messages && Queue.IsEmpty;

@@ -52,12 +52,12 @@ internal sealed class LoginQueue : IDisposable
     }
 
     /// <returns>What waits, what is with the component, and what was given up.</returns>
-    public async Task<QueueDepth> DepthAsync(CancellationToken stopping)
+    public async Task<LoginQueueDepth> DepthAsync(CancellationToken stopping)
     {
         var (visible, inFlight) = await DepthAsync(await UrlAsync(stopping), stopping);
         deadLettersUrl ??= await FindAsync(DeadLetters, stopping);
         var (dead, deadInFlight) = deadLettersUrl is null ? (0, 0) : await DepthAsync(deadLettersUrl, stopping);
-        return new QueueDepth(visible, inFlight, dead + deadInFlight);
+        return new LoginQueueDepth(visible, inFlight, dead + deadInFlight);
     }
 
     public void Dispose() => client.Dispose();
@@ -111,7 +111,7 @@ internal sealed class LoginQueue : IDisposable
 /// <param name="Waiting">Not received yet.</param>
 /// <param name="InWork">Received, not acknowledged yet.</param>
 /// <param name="Dead">In the dead-letter queue.</param>
-internal readonly record struct QueueDepth(int Waiting, int InWork, int Dead)
+internal readonly record struct LoginQueueDepth(int Waiting, int InWork, int Dead)
 {
     public bool IsEmpty => this is (0, 0, 0);
 }

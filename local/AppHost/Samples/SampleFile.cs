@@ -23,7 +23,8 @@ internal static class SampleFile
     {
         try
         {
-            return new StreamReader(file.FullName, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+            var strict = new UTF8Encoding(encoderShouldEmitUTF8Identifier: true, throwOnInvalidBytes: true);
+            return new StreamReader(file.FullName, strict, detectEncodingFromByteOrderMarks: false);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
