@@ -41,6 +41,7 @@ internal sealed class GenerationKeeper(
             {
                 case ClaimOutcome.Claimed outcome:
                     generation.KeyId = outcome.KeyId;
+                    keyring.RequiredMaskingKeyId = outcome.KeyId;
                     problem = null;
                     logger.GenerationClaimed(outcome.KeyId);
                     return true;
