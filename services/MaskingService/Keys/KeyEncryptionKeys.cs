@@ -31,7 +31,7 @@ internal sealed class KeyEncryptionKeys : IDisposable
     {
         vault = options.KeyVault;
         if (vault is not null)
-            vaultKeys = new KeyVaultKeys(vault.VaultUri!, credential!, transport);
+            vaultKeys = new KeyVaultKeys(vault, credential!, transport);
         else if (options.LocalKekFile is { } file)
             local = LocalKek.FromPemFile(file);
     }
@@ -105,12 +105,11 @@ internal sealed class KeyEncryptionKeys : IDisposable
 
 #if KEY_VAULT_SDK
 /// <summary>Keys of a vault, by Azure's own client.</summary>
-internal sealed class KeyVaultKeys(Uri vault, TokenCredential credential, HttpPipelineTransport? transport)
+internal sealed class KeyVaultKeys(KeyVaultOptions vault, TokenCredential credential, HttpPipelineTransport? transport)
 {
     public IKeyEncryptionKey Get(Uri keyId)
     {
-        System.Diagnostics.Debug.Assert(keyId.IdnHost == vault.IdnHost);
-        var options = new CryptographyClientOptions { Retry = { NetworkTimeout = TimeSpan.FromSeconds(10) } };
+        var options = new CryptographyClientOptions { Retry = { NetworkTimeout = vault.Timeout, MaxRetries = 2 } };
         if (transport is not null)
             options.Transport = transport;
         return new CryptographyClient(keyId, credential, options);

@@ -55,6 +55,10 @@ internal sealed class KeyVaultOptions
 
     /// <summary>Name of the key, without version.</summary>
     public string KeyName { get; init; } = "";
+
+    /// <summary>How long one call to the vault may take; two more are made before the reading of the keyset fails.</summary>
+    /// <value>Ten seconds by default.</value>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 }
 
 /// <summary>The rules that attributes on one property cannot say.</summary>
@@ -77,6 +81,8 @@ internal sealed partial class KeyOptionsValidator : IValidateOptions<KeyOptions>
         {
             if (vault.VaultUri is not { IsAbsoluteUri: true, Scheme: "https", IsDefaultPort: true, PathAndQuery: "/", UserInfo: "", Fragment: "" })
                 failures.Add("Keys:KeyVault:VaultUri must be an address like https://contoso.vault.azure.net, without port, path or query.");
+            if (vault.Timeout <= TimeSpan.Zero || vault.Timeout > TimeSpan.FromMinutes(1))
+                failures.Add("Keys:KeyVault:Timeout must be more than nothing and one minute at most.");
             if (!KeyNamePattern().IsMatch(vault.KeyName))
                 failures.Add("Keys:KeyVault:KeyName must be the key's name: 1 to 127 letters, digits and hyphens.");
         }

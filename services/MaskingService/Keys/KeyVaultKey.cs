@@ -16,12 +16,13 @@ internal sealed class KeyVaultKeys
 {
     private readonly HttpPipeline pipeline;
 
-    public KeyVaultKeys(Uri vault, TokenCredential credential, HttpPipelineTransport? transport)
+    public KeyVaultKeys(KeyVaultOptions vault, TokenCredential credential, HttpPipelineTransport? transport)
     {
+        var host = vault.VaultUri!.IdnHost;
         // vault.azure.net, managedhsm.azure.net, vault.azure.cn, vault.usgovcloudapi.net: the scope is the host without its first label.
-        var scope = $"https://{vault.IdnHost[(vault.IdnHost.IndexOf('.') + 1)..]}/.default";
+        var scope = $"https://{host[(host.IndexOf('.') + 1)..]}/.default";
         // Retries, obeying Retry-After, are the pipeline's. Contents are not logged, and must never be.
-        var options = new RestOptions { Retry = { NetworkTimeout = TimeSpan.FromSeconds(10) } };
+        var options = new RestOptions { Retry = { NetworkTimeout = vault.Timeout, MaxRetries = 2 } };
         if (transport is not null)
             options.Transport = transport;
         pipeline = HttpPipelineBuilder.Build(options, new BearerTokenAuthenticationPolicy(credential, scope));
