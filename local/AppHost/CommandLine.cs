@@ -26,6 +26,9 @@ internal sealed record AppHostOptions
 
     /// <summary>Let everything log at debug level.</summary>
     public bool Debug { get; init; }
+
+    /// <summary>Where data, queue, keysets and logs are kept; null for .local.</summary>
+    public DirectoryInfo? State { get; init; }
 }
 
 /// <summary>Reads the command line and turns whatever happens into a line and an exit code.</summary>
@@ -74,6 +77,8 @@ internal static class CommandLine
         };
         var debug = new Option<bool>("--debug") { Description = "Let everything write its log at debug level" };
 
+        var state = new Option<DirectoryInfo>("--state") { Description = "Keep data, queue, keysets and logs in this folder instead of .local" };
+
         only.AcceptOnlyFromAmong("backing");
         file.AcceptExistingOnly();
         messages.Validators.Add(result =>
@@ -85,12 +90,14 @@ internal static class CommandLine
 
         var command = new RootCommand("Brings up the whole system on this machine, sends logins through it and shows what became of them.")
         {
-            once, messages, file, reset, only, sidecar, debug,
+            once, messages, file, reset, only, sidecar, debug, state,
         };
         command.Validators.Add(result =>
         {
             if (result.GetResult(file) is { Implicit: false } && result.GetResult(messages) is { Implicit: false })
                 result.AddError("--file and --messages do not go together: the file's lines are sent instead of samples.");
+            if (result.GetResult(only) is { Implicit: false } && result.GetResult(state) is { Implicit: false })
+                result.AddError("--only backing and --state do not go together: `dapr run -f .` looks for the secrets in .local.");
             if (result.GetResult(only) is { Implicit: false } && result.GetResult(once) is { Implicit: false })
                 result.AddError("--only backing and --once do not go together: without the services nothing gets through.");
         });
@@ -103,6 +110,7 @@ internal static class CommandLine
             OnlyBacking = parsed.GetValue(only) is not null,
             Sidecar = parsed.GetValue(sidecar),
             Debug = parsed.GetValue(debug),
+            State = parsed.GetValue(state),
         }));
         return command;
     }
@@ -110,7 +118,10 @@ internal static class CommandLine
     private static async Task<int> RunAsync(AppHostOptions options, StopRequest stop)
     {
         var screen = new Screen();
-        using var state = options.Reset || options.OnlyBacking ? State.TakeFirst(Repository.LocalFolder) : State.Take(Repository.LocalFolder, screen.Note);
+        // What is named must be that one: the data to remove, the folder to use, and the secrets that dapr.yaml's component files name.
+        using var state = options.Reset || options.OnlyBacking || options.State is not null
+            ? State.TakeFirst(options.State?.FullName ?? Repository.LocalFolder)
+            : State.Take(Repository.LocalFolder, screen.Note);
         return await new Run(options, state, screen).RunAsync(stop.Token);
     }
 }

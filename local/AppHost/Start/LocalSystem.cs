@@ -14,6 +14,9 @@ internal sealed record LocalSystemOptions
 
     /// <summary>Log at debug level.</summary>
     public bool Debug { get; init; }
+
+    /// <summary>The folder of component sets; each sidecar loads common and local.</summary>
+    public string Components { get; init; } = Path.Combine(Repository.Root, "components");
 }
 
 /// <summary>All processes of the system: as much as possible is started at once; all are supervised, and stopped in order.</summary>
@@ -317,10 +320,10 @@ internal sealed class LocalSystem : IAsyncDisposable
         options.Debug);
 
     private ChildProcessStart IngestionSidecarStart(SidecarProgram program) =>
-        ingestionSidecar.Start(program, run, run.Sockets, Log("sidecar-ingestion"), options.Debug, appHealthPath: "/readyz");
+        ingestionSidecar.Start(program, options.Components, run, run.Sockets, Log("sidecar-ingestion"), options.Debug, appHealthPath: "/readyz");
 
     private ChildProcessStart MaskingSidecarStart(SidecarProgram program) =>
-        maskingSidecar.Start(program, run, run.NoSockets, Log("sidecar-masking"), options.Debug);
+        maskingSidecar.Start(program, options.Components, run, run.NoSockets, Log("sidecar-masking"), options.Debug);
 
     private async Task WatchAsync()
     {

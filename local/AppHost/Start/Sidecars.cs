@@ -70,54 +70,51 @@ internal sealed class Sidecar : IDisposable
     private string AppToken { get; } = NewToken();
 
     /// <param name="program">daprd or the stand-in, which takes the same flags.</param>
+    /// <param name="components">The folder of component sets.</param>
     /// <param name="run">Its working folder.</param>
     /// <param name="sockets">Where it looks for pluggable components.</param>
     /// <param name="logFile">Receives its output.</param>
     /// <param name="debug">Log at debug level.</param>
     /// <param name="appHealthPath">Deliver only while this path of the app answers 2xx; null to take it for healthy.</param>
     public ChildProcessStart Start(
-        SidecarProgram program, RunFolder run, string sockets, string logFile, bool debug, string? appHealthPath = null)
+        SidecarProgram program, string components, RunFolder run, string sockets, string logFile, bool debug, string? appHealthPath = null) => new()
     {
-        var components = Path.Combine(Repository.Root, "components");
-        return new ChildProcessStart
+        Name = $"{AppId} sidecar",
+        Program = program.Program,
+        Arguments =
+        [
+            .. program.Arguments,
+            "--app-id", AppId,
+            "--app-port", AppPort.ToString(),
+            "--dapr-http-port", Http.ToString(),
+            "--dapr-grpc-port", grpc.ToString(),
+            "--dapr-internal-grpc-port", internalGrpc.ToString(),
+            "--dapr-listen-addresses", "127.0.0.1",
+            "--dapr-internal-grpc-listen-address", "127.0.0.1",
+            "--resources-path", Path.Combine(components, "common"),
+            "--resources-path", Path.Combine(components, "local"),
+            "--config", Path.Combine(components, "local", $"configuration-{AppId}.yaml"),
+            "--config", run.NameResolution,
+            "--enable-metrics=false",
+            "--dapr-graceful-shutdown-seconds", "3",
+            "--log-level", debug ? "debug" : "info",
+            // The defaults are made for a cluster; here one second after the database is back, messages flow again.
+            .. appHealthPath is null
+                ? []
+                : (string[])["--enable-app-health-check", "--app-health-check-path", appHealthPath,
+                    "--app-health-probe-interval", "1", "--app-health-probe-timeout", "900"],
+        ],
+        Environment = new Dictionary<string, string?>
         {
-            Name = $"{AppId} sidecar",
-            Program = program.Program,
-            Arguments =
-            [
-                .. program.Arguments,
-                "--app-id", AppId,
-                "--app-port", AppPort.ToString(),
-                "--dapr-http-port", Http.ToString(),
-                "--dapr-grpc-port", grpc.ToString(),
-                "--dapr-internal-grpc-port", internalGrpc.ToString(),
-                "--dapr-listen-addresses", "127.0.0.1",
-                "--dapr-internal-grpc-listen-address", "127.0.0.1",
-                "--resources-path", Path.Combine(components, "common"),
-                "--resources-path", Path.Combine(components, "local"),
-                "--config", Path.Combine(components, "local", $"configuration-{AppId}.yaml"),
-                "--config", run.NameResolution,
-                "--enable-metrics=false",
-                "--dapr-graceful-shutdown-seconds", "3",
-                "--log-level", debug ? "debug" : "info",
-                // The defaults are made for a cluster; here one second after the database is back, messages flow again.
-                .. appHealthPath is null
-                    ? []
-                    : (string[])["--enable-app-health-check", "--app-health-check-path", appHealthPath,
-                        "--app-health-probe-interval", "1", "--app-health-probe-timeout", "900"],
-            ],
-            Environment = new Dictionary<string, string?>
-            {
-                ["DAPR_API_TOKEN"] = ApiToken,
-                ["APP_API_TOKEN"] = AppToken,
-                ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = sockets,
-                ["DAPR_HOST_IP"] = "127.0.0.1",
-                ["NAMESPACE"] = null,
-            },
-            WorkingFolder = run.Folder,
-            LogFile = logFile,
-        };
-    }
+            ["DAPR_API_TOKEN"] = ApiToken,
+            ["APP_API_TOKEN"] = AppToken,
+            ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = sockets,
+            ["DAPR_HOST_IP"] = "127.0.0.1",
+            ["NAMESPACE"] = null,
+        },
+        WorkingFolder = run.Folder,
+        LogFile = logFile,
+    };
 
     public void Dispose()
     {
