@@ -52,7 +52,8 @@ public sealed class AppHostProcessTests : IDisposable
         using var other = new ScratchFolder();
         var second = Start(other, "--once", "--messages", "200");
 
-        Assert.Equal([0, 0], await Task.WhenAll(first.Exited, second.Exited).WaitAsync(Limit));
+        int[] exitCodes = await Task.WhenAll(first.Exited, second.Exited).WaitAsync(Limit);
+        Assert.All(exitCodes, exitCode => Assert.Equal(0, exitCode));
 
         Assert.Contains("Of 300 messages 299 are stored", Output(first), StringComparison.Ordinal);
         Assert.Contains("Of 200 messages 199 are stored", Output(second), StringComparison.Ordinal);
