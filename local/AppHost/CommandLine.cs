@@ -70,16 +70,17 @@ internal static class CommandLine
         var file = new Option<FileInfo>("--file") { Description = "Send the lines of this file instead of samples, one message body a line" };
         var reset = new Option<bool>("--reset") { Description = "First remove the data, the queue and the keysets of earlier runs" };
         var only = new Option<string?>("--only") { Description = "Start database, queue and component only, for `dapr run -f .`" };
-        var sidecar = new Option<SidecarChoice>("--sidecar")
+        var sidecar = new Option<string>("--sidecar")
         {
             Description = "daprd, the stand-in of this repository (local), or daprd if it is on the PATH (auto)",
-            DefaultValueFactory = _ => SidecarChoice.Auto,
+            DefaultValueFactory = _ => "auto",
         };
         var debug = new Option<bool>("--debug") { Description = "Let everything write its log at debug level" };
 
         var state = new Option<DirectoryInfo>("--state") { Description = "Keep data, queue, keysets and logs in this folder instead of .local" };
 
         only.AcceptOnlyFromAmong("backing");
+        sidecar.AcceptOnlyFromAmong("auto", "daprd", "local");
         file.AcceptExistingOnly();
         messages.Validators.Add(result =>
         {
@@ -108,7 +109,12 @@ internal static class CommandLine
             File = parsed.GetValue(file),
             Reset = parsed.GetValue(reset),
             OnlyBacking = parsed.GetValue(only) is not null,
-            Sidecar = parsed.GetValue(sidecar),
+            Sidecar = parsed.GetValue(sidecar) switch
+            {
+                "daprd" => SidecarChoice.Daprd,
+                "local" => SidecarChoice.Local,
+                _ => SidecarChoice.Auto,
+            },
             Debug = parsed.GetValue(debug),
             State = parsed.GetValue(state),
         }));
