@@ -1,4 +1,5 @@
 using PiiMasking.Contracts;
+using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Masking;
 
 namespace PiiMasking.MaskingService.Logins;
@@ -20,7 +21,7 @@ internal abstract record BatchOutcome
 
 /// <summary>Masks a batch under the key that the table is under, as far as is known, and hands it to a writer.</summary>
 internal sealed class LoginBatchHandler(
-    LoginMasker masker, LoginWriter writer, Generation generation, LoginMetrics metrics, TimeProvider time, ILogger<LoginBatchHandler> logger)
+    Keyring keyring, LoginMasker masker, LoginWriter writer, Generation generation, LoginMetrics metrics, TimeProvider time, ILogger<LoginBatchHandler> logger)
 {
     /// <summary>Returns once every message is committed or known not to be.</summary>
     public async Task<BatchOutcome> HandleAsync(LoginBatch batch, CancellationToken cancellation)
@@ -37,6 +38,9 @@ internal sealed class LoginBatchHandler(
             .ToArray();
         try
         {
+            // The table may have moved to a key that this replica has not read yet.
+            if (keyring.Current?.CanMaskUnder(keyId) is not true)
+                await keyring.ReloadForAsync(keyId, cancellation);
             masker.Mask(messages, keyId);
         }
         catch (KeyUnavailableException e)

@@ -88,9 +88,13 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
             foreach (var part in messages.Chunk(options.Value.MaxMessagesPerTransaction))
                 await store.StoreAsync(part, abort.Token);
         }
-        catch (Exception e) when (e is NpgsqlException or TimeoutException or GenerationMissingException or KeyUnavailableException or OperationCanceledException)
+        catch (Exception e) when (e is KeyUnavailableException or GenerationMissingException)
         {
-            logger.TransactionFailed(e is GenerationMissingException or KeyUnavailableException ? e.Message : DatabaseProblem.Describe(e));
+            logger.TransactionFailed(e.Message);
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException or OperationCanceledException)
+        {
+            logger.TransactionFailed(DatabaseProblem.Describe(e));
         }
         catch (Exception e)
         {

@@ -19,17 +19,23 @@ internal sealed class GenerationKeeper(
 
     /// <inheritdoc />
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(problem is { } missing ? HealthCheckResult.Unhealthy(missing) : HealthCheckResult.Healthy());
+        Task.FromResult(
+            problem is { } missing ? HealthCheckResult.Unhealthy(missing)
+            : generation.KeyId is { } keyId && keyring.Current?.CanMaskUnder(keyId) is not true
+                ? HealthCheckResult.Unhealthy(new KeyUnavailableException(keyId).Message)
+            : HealthCheckResult.Healthy());
 
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         KeysetState? claimed = null;
+        var keys = await keyring.WhenLoadedAsync(stoppingToken);
         while (true)
         {
-            if (keyring.Current is { } keys && keys != claimed && await TryClaimAsync(keys, stoppingToken))
+            if (keys != claimed && await TryClaimAsync(keys, stoppingToken))
                 claimed = keys;
             await Task.Delay(RetryInterval, time, stoppingToken);
+            keys = keyring.Current ?? keys;
         }
     }
 

@@ -230,8 +230,13 @@ public sealed class StoringLogins(MigratedDatabases databases)
         await other.StoreAsync(Message());
 
         Assert.Equal(2, await database.ScalarAsync<long>("SELECT count(DISTINCT masked_ip) FROM user_logins"));
-        // A replica whose keyset lacks the key stores nothing under another one.
-        Assert.Equal([LoginOutcome.Retry], await service.StoreAsync(Message()));
+        // A replica whose keyset lacks the key stores nothing under another one, and looks whether its secret has it by now.
+        var late = Message();
+        Assert.Equal([LoginOutcome.Retry], await service.StoreAsync(late));
+        service.Store.Secrets["masking-keyset"] = store.Secrets["masking-keyset"];
+        await Eventually.HoldsAsync(
+            "the replica has read the new keyset", async () => (await service.StoreAsync(late))[0] is LoginOutcome.Stored, TimeSpan.FromSeconds(20));
+        Assert.Equal(2, await database.ScalarAsync<long>("SELECT count(DISTINCT masked_ip) FROM user_logins"));
     }
 
     [Fact]
