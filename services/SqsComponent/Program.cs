@@ -1,7 +1,7 @@
 using PiiMasking.ServiceDefaults;
 using PiiMasking.SqsComponent.Counters;
 using PiiMasking.SqsComponent.Hosting;
-using PiiMasking.SqsComponent.PubSub;
+using PiiMasking.SqsComponent.Sidecar;
 using PiiMasking.SqsComponent.Watchdog;
 
 return await ServiceHost.RunAsync(() =>

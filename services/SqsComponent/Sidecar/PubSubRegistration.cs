@@ -1,6 +1,6 @@
 using PiiMasking.SqsComponent.Instances;
 
-namespace PiiMasking.SqsComponent.PubSub;
+namespace PiiMasking.SqsComponent.Sidecar;
 
 internal static class PubSubRegistration
 {

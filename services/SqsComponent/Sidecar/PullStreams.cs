@@ -8,7 +8,7 @@ using PiiMasking.SqsComponent.Queues;
 using PiiMasking.SqsComponent.Subscriptions;
 using PiiMasking.SqsComponent.Watchdog;
 
-namespace PiiMasking.SqsComponent.PubSub;
+namespace PiiMasking.SqsComponent.Sidecar;
 
 /// <summary>Runs PullMessages streams: batches go out, answers come in. Ends none because SQS has a bad day.</summary>
 internal sealed class PullStreams(SidecarSightings sightings, ILogger<PullStreams> logger)

@@ -5,12 +5,12 @@ using PiiMasking.SqsComponent.Protos;
 using PiiMasking.SqsComponent.Publishing;
 using PiiMasking.SqsComponent.Queues;
 
-namespace PiiMasking.SqsComponent.PubSub;
+namespace PiiMasking.SqsComponent.Sidecar;
 
 /// <summary>The contract with daprd: translates calls, and failures into statuses whose text a person can act on.</summary>
 internal sealed class PubSubService(
     ComponentInstances instances, PullStreams streams, ILogger<PubSubService> logger, IHostApplicationLifetime lifetime)
-    : Protos.PubSub.PubSubBase
+    : PubSub.PubSubBase
 {
     private const string InstanceHeader = "x-component-instance";
 
