@@ -56,7 +56,8 @@ internal sealed class Gatekeeper(SidecarOptions options, RequestDelegate next)
 
     private bool IsAuthorized(HttpContext context, bool isGrpc)
     {
-        if (options.ApiToken is not { } token)
+        // The token is for the own app; other sidecars come in through the internal port, from which it was removed.
+        if (options.ApiToken is not { } token || context.Features.Get<Door>() == Door.Internal)
             return true;
         if (!isGrpc && HttpMethods.IsGet(context.Request.Method)
             && context.Request.Path.Value is "/v1.0/healthz" or "/v1.0/healthz/outbound")
