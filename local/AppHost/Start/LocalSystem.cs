@@ -62,7 +62,7 @@ internal sealed class LocalSystem : IAsyncDisposable
         Postgres = Supervise(stopping => LaunchPostgresAsync(packages, stopping));
         Emulator = Supervise(stopping => LaunchEmulatorAsync(packages, stopping));
         Component = Supervise(stopping => LaunchAsync(ComponentStart(), componentPort, "/healthz", stopping));
-        Ingestion = Supervise(stopping => LaunchAsync(IngestionStart(), ingestionPort, "/readyz", stopping));
+        Ingestion = Supervise(stopping => LaunchAsync(IngestionStart(), ingestionPort, "/healthz", stopping));
         Masking = Supervise(stopping => LaunchAsync(MaskingStart(), maskingPort, "/readyz", stopping));
         IngestionSidecar = Supervise(stopping => LaunchAsync(IngestionSidecarStart(sidecar!), ingestionSidecar.Http, "/v1.0/healthz", stopping));
         MaskingSidecar = Supervise(stopping => LaunchAsync(MaskingSidecarStart(sidecar!), maskingSidecar.Http, "/v1.0/healthz", stopping));
@@ -163,12 +163,13 @@ internal sealed class LocalSystem : IAsyncDisposable
     {
         using var start = new JointStart(stopping);
         var (database, queue, component) = (StartDatabaseAsync(start.Token), StartQueueAsync(start.Token), StartComponentAsync(start.Token));
+        var masking = StartMaskingAsync(after: database, start.Token);
         await start.AllAsync(
             database,
             queue,
             component,
-            StartIngestionAsync(start.Token),
-            StartMaskingAsync(after: database, start.Token),
+            masking,
+            StartIngestionAsync(readyAfter: masking, start.Token),
             // A sidecar reads the secrets once, and looks for the component's socket once.
             StartSidecarAsync(MaskingSidecar, after: queue, start.Token),
             StartSidecarAsync(IngestionSidecar, after: Task.WhenAll(queue, component), start.Token));
@@ -201,10 +202,13 @@ internal sealed class LocalSystem : IAsyncDisposable
         Say("SqsComponent", Path.Combine(Sockets, "sqs.sock"), took);
     }
 
-    private async Task StartIngestionAsync(CancellationToken stopping)
+    private async Task StartIngestionAsync(Task readyAfter, CancellationToken stopping)
     {
         var took = Stopwatch.StartNew();
         await Ingestion.StartAsync(stopping);
+        // It is ready when masking is; before that it would only say so.
+        await readyAfter;
+        await readiness.WaitAsync(Ingestion.Process!, new Uri($"http://127.0.0.1:{ingestionPort}/readyz"), stopping);
         Say("IngestionService", $"http://127.0.0.1:{ingestionPort}", took);
     }
 
