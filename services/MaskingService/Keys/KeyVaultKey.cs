@@ -46,8 +46,8 @@ internal sealed class KeyVaultKey(HttpPipeline pipeline, Uri keyId) : IKeyEncryp
         using var message = pipeline.CreateMessage();
         message.Request.Method = RequestMethod.Post;
         message.Request.Uri.Reset(keyId);
-        message.Request.Uri.AppendPath("/unwrapkey");
-        message.Request.Uri.AppendQuery("api-version", ApiVersion);
+        message.Request.Uri.AppendPath("/unwrapkey", escape: false);
+        message.Request.Uri.AppendQuery("api-version", ApiVersion, escapeValue: false);
         message.Request.Headers.Add(HttpHeader.Common.JsonContentType);
         message.Request.Headers.Add(HttpHeader.Common.JsonAccept);
         message.Request.Content = RequestContent.Create(Body(algorithm, encryptedKey.Span));
