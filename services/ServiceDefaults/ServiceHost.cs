@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Reflection;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -15,6 +16,10 @@ public sealed class StartupException(string message, Exception? cause = null) : 
 /// <summary>Runs a program so that a failure to start is one clear line on standard error and exit code 1.</summary>
 public static class ServiceHost
 {
+    /// <summary>A web application's builder that finds its <c>appsettings.json</c> beside the program, whatever folder it was started from.</summary>
+    public static WebApplicationBuilder CreateBuilder(string[] args) =>
+        WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+
     /// <summary>Builds a host, runs it until it is told to stop, and disposes of it.</summary>
     /// <param name="build">Makes the host; a bad option, a missing file or a port in use may surface here or when the host starts.</param>
     /// <returns>Exit code: 0 after an orderly stop, 1 if the host did not start or a background service of it failed.</returns>
