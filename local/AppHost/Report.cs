@@ -6,7 +6,11 @@ using PiiMasking.Tink;
 namespace PiiMasking.AppHost;
 
 /// <summary>Shows what has become of the messages, and that the tokens can be opened.</summary>
-internal sealed class Report(LocalSystem system, State state, Screen screen)
+/// <param name="system">Where to look.</param>
+/// <param name="state">Where its keysets and logs are.</param>
+/// <param name="staysUp">False if the database is about to be stopped.</param>
+/// <param name="screen">Where to show it.</param>
+internal sealed class Report(LocalSystem system, State state, bool staysUp, Screen screen)
 {
     private const int Rows = 5;
     private const int Groups = 3;
@@ -49,7 +53,10 @@ internal sealed class Report(LocalSystem system, State state, Screen screen)
 
         screen.Headline(result.IsComplete ? "All messages are through" : "Not all messages are through");
         Summarise(result);
-        screen.Note($"The masked rows: psql {database.AnalystUrl(system.Secrets)}");
+        if (staysUp)
+            screen.Note($"The masked rows: psql {database.AnalystUrl(system.Secrets)}");
+        else
+            screen.Note("To look at the rows with psql, run it without --once.");
         screen.Note($"The logs: {state.Logs}");
     }
 

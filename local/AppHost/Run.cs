@@ -69,7 +69,7 @@ internal sealed class Run(AppHostOptions options, State state, Screen screen)
         var result = await delivering;
         await ended.CancelAsync();
         await broken.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await new Report(system, state, screen).ShowAsync(result, stopping);
+        await new Report(system, state, staysUp: !options.Once, screen).ShowAsync(result, stopping);
         return result.IsComplete && result.FoundTheDuplicates;
     }
 }

@@ -114,6 +114,8 @@ public sealed class StartFailureTests : IDisposable
         var copy = Directory.CreateDirectory(Path.Combine(scratch["artifacts"], "bin", "AppHost", Path.GetFileName(built))).FullName;
         foreach (var file in Directory.EnumerateFiles(built))
             File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
+        var sidecar = Directory.CreateDirectory(Path.Combine(scratch["artifacts"], "bin", "Sidecar", Path.GetFileName(built))).FullName;
+        File.WriteAllText(Path.Combine(sidecar, "Sidecar.dll"), "only has to be there");
         Directory.CreateDirectory(scratch["bin"]);
         foreach (var program in new[] { "setsid", "setpriv" })
             File.CreateSymbolicLink(Path.Combine(scratch["bin"], program), Programs.Find(program)!);

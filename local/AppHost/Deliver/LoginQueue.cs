@@ -1,3 +1,7 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
 using Amazon.Runtime;
 using Amazon.SQS;
 using Amazon.SQS.Model;
@@ -15,6 +19,9 @@ internal sealed class LoginQueue : IDisposable
     private const int MostBytes = 1024 * 1024;
     private const int MostEntries = 10;
 
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+
     private readonly AmazonSQSClient client;
     private string? url;
     private string? deadLettersUrl;
@@ -23,18 +30,30 @@ internal sealed class LoginQueue : IDisposable
         new BasicAWSCredentials("local", "local"),
         new AmazonSQSConfig { ServiceURL = endpoint.ToString(), AuthenticationRegion = SqsEmulator.Region });
 
+    /// <summary>Waits until the component has made the queue, which it does when somebody subscribes.</summary>
+    /// <exception cref="BackingException">It does not.</exception>
+    public async Task WaitUntilThereAsync(CancellationToken stopping)
+    {
+        for (var waited = Stopwatch.StartNew(); url is null; await Task.Delay(Interval, stopping))
+        {
+            url = await FindAsync(Name, stopping);
+            if (url is null && waited.Elapsed > Limit)
+                throw Missing();
+        }
+    }
+
     /// <summary>Sends bodies in batches as large as SQS allows.</summary>
     /// <returns>Message ids, batch after batch.</returns>
     /// <exception cref="BackingException">The queue refuses one, or is not there.</exception>
     public async IAsyncEnumerable<IReadOnlyList<Guid>> SendAsync(
-        IAsyncEnumerable<string> bodies, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken stopping)
+        IAsyncEnumerable<string> bodies, [EnumeratorCancellation] CancellationToken stopping)
     {
         var queue = await UrlAsync(stopping);
         var batch = new List<string>();
         var (bytes, position) = (0, 0);
         await foreach (var body in bodies.WithCancellation(stopping))
         {
-            var size = System.Text.Encoding.UTF8.GetByteCount(body);
+            var size = Encoding.UTF8.GetByteCount(body);
             if (batch.Count == MostEntries || (batch.Count > 0 && bytes + size > MostBytes))
             {
                 yield return await SendBatchAsync(queue, batch, position, stopping);
@@ -69,7 +88,7 @@ internal sealed class LoginQueue : IDisposable
         {
             var answer = await client.SendMessageBatchAsync(queue, entries, stopping);
             if (answer.Failed is [var refused, ..])
-                throw Refused(position + int.Parse(refused.Id, System.Globalization.CultureInfo.InvariantCulture), refused.Message);
+                throw Refused(position + int.Parse(refused.Id, CultureInfo.InvariantCulture), refused.Message);
             return [.. answer.Successful.Select(sent => Guid.Parse(sent.MessageId))];
         }
         catch (AmazonSQSException error)
@@ -82,10 +101,10 @@ internal sealed class LoginQueue : IDisposable
 
     private static BackingException Refused(int position, string reason) => new($"The queue refuses message {position + 1}: {reason}");
 
-    /// <summary>The component makes the queue when its sidecar starts.</summary>
-    private async Task<string> UrlAsync(CancellationToken stopping) =>
-        url ??= await FindAsync(Name, stopping)
-            ?? throw new BackingException($"There is no queue {Name}: see createQueues in components/local/logins.yaml.");
+    private async Task<string> UrlAsync(CancellationToken stopping) => url ??= await FindAsync(Name, stopping) ?? throw Missing();
+
+    private static BackingException Missing() =>
+        new($"There is no queue {Name}, and the component did not make it: see createQueues in components/local/logins.yaml.");
 
     private async Task<string?> FindAsync(string name, CancellationToken stopping)
     {

@@ -26,11 +26,15 @@ internal sealed class LocalSystem : IAsyncDisposable
     private const string SocketsFolderVariable = "DAPR_COMPONENTS_SOCKETS_FOLDER";
     private const string DefaultSocketsFolder = "/tmp/dapr-components-sockets";
 
+    /// <summary>Its components and API; the app behind it may come later, and may need them to become ready.</summary>
+    private const string SidecarProbe = "/v1.0/healthz/outbound";
+
     private readonly LocalSystemOptions options;
     private readonly State state;
     private readonly RunFolder run;
     private readonly Action<string> say;
 
+    private readonly Stopwatch took = Stopwatch.StartNew();
     private readonly ServiceReadiness readiness = new();
     private readonly CancellationTokenSource watching = new();
     private readonly LoopbackPort componentPort = LoopbackPort.Reserve();
@@ -64,8 +68,8 @@ internal sealed class LocalSystem : IAsyncDisposable
         Component = Supervise(stopping => LaunchAsync(ComponentStart(), componentPort, "/healthz", stopping));
         Ingestion = Supervise(stopping => LaunchAsync(IngestionStart(), ingestionPort, "/healthz", stopping));
         Masking = Supervise(stopping => LaunchAsync(MaskingStart(), maskingPort, "/readyz", stopping));
-        IngestionSidecar = Supervise(stopping => LaunchAsync(IngestionSidecarStart(sidecar!), ingestionSidecar.Http, "/v1.0/healthz", stopping));
-        MaskingSidecar = Supervise(stopping => LaunchAsync(MaskingSidecarStart(sidecar!), maskingSidecar.Http, "/v1.0/healthz", stopping));
+        IngestionSidecar = Supervise(stopping => LaunchAsync(IngestionSidecarStart(sidecar!), ingestionSidecar.Http, SidecarProbe, stopping));
+        MaskingSidecar = Supervise(stopping => LaunchAsync(MaskingSidecarStart(sidecar!), maskingSidecar.Http, SidecarProbe, stopping));
         all = [Postgres, Emulator, Component, Ingestion, Masking, IngestionSidecar, MaskingSidecar];
     }
 
@@ -173,51 +177,48 @@ internal sealed class LocalSystem : IAsyncDisposable
             // A sidecar reads the secrets once, and looks for the component's socket once.
             StartSidecarAsync(MaskingSidecar, after: queue, start.Token),
             StartSidecarAsync(IngestionSidecar, after: Task.WhenAll(queue, component), start.Token));
+        await ingestionSidecar.WaitForSubscriptionAsync(IngestionSidecar.Process!, "logins", stopping);
+        await Queue.WaitUntilThereAsync(stopping);
     }
 
     private async Task StartDatabaseAsync(CancellationToken stopping)
     {
-        var took = Stopwatch.StartNew();
         await Postgres.StartAsync(stopping);
         database = new Database(server!);
         await database.EnsureAsync(stopping);
         await MigrateAsync(stopping);
         await database.EnsureLoginsAsync(Secrets, stopping);
-        Say("PostgreSQL", $"127.0.0.1:{server!.Port}, database {Database.Name}", took);
+        Say("PostgreSQL", $"127.0.0.1:{server!.Port}, database {Database.Name}");
     }
 
     private async Task StartQueueAsync(CancellationToken stopping)
     {
-        var took = Stopwatch.StartNew();
         await Emulator.StartAsync(stopping);
         await Secrets.PointToQueueAsync(QueueEndpoint, stopping);
         queue = new LoginQueue(QueueEndpoint);
-        Say("SQS emulator", $"{QueueEndpoint} queue {LoginQueue.Name}", took);
+        Say("SQS emulator", $"{QueueEndpoint} queue {LoginQueue.Name}");
     }
 
     private async Task StartComponentAsync(CancellationToken stopping)
     {
-        var took = Stopwatch.StartNew();
         await Component.StartAsync(stopping);
-        Say("SqsComponent", Path.Combine(Sockets, "sqs.sock"), took);
+        Say("SqsComponent", Path.Combine(Sockets, "sqs.sock"));
     }
 
     private async Task StartIngestionAsync(Task readyAfter, CancellationToken stopping)
     {
-        var took = Stopwatch.StartNew();
         await Ingestion.StartAsync(stopping);
         // It is ready when masking is; before that it would only say so.
         await readyAfter;
         await readiness.WaitAsync(Ingestion.Process!, new Uri($"http://127.0.0.1:{ingestionPort}/readyz"), stopping);
-        Say("IngestionService", $"http://127.0.0.1:{ingestionPort}", took);
+        Say("IngestionService", $"http://127.0.0.1:{ingestionPort}");
     }
 
     private async Task StartMaskingAsync(Task after, CancellationToken stopping)
     {
         await after;
-        var took = Stopwatch.StartNew();
         await Masking.StartAsync(stopping);
-        Say("MaskingService", $"http://127.0.0.1:{maskingPort}, for people http://127.0.0.1:{peoplePort}", took);
+        Say("MaskingService", $"http://127.0.0.1:{maskingPort}, for people http://127.0.0.1:{peoplePort}");
     }
 
     private static async Task StartSidecarAsync(Supervised sidecar, Task after, CancellationToken stopping)
@@ -335,7 +336,7 @@ internal sealed class LocalSystem : IAsyncDisposable
         await await Task.WhenAny(watches);
     }
 
-    private void Say(string name, string where, Stopwatch took) => say($"{name}: {where} ({took.Elapsed.TotalSeconds:0.0} s)");
+    private void Say(string name, string where) => say($"{took.Elapsed.TotalSeconds,4:0.0} s  {name}: {where}");
 
     private string Log(string name) => Path.Combine(state.Logs, $"{name}.log");
 }

@@ -1,39 +1,14 @@
+using System.Security.Cryptography;
+using System.Text.Json;
 using PiiMasking.Backing;
 
 namespace PiiMasking.AppHost;
 
-/// <summary>What <c>--sidecar</c> takes.</summary>
-internal enum SidecarChoice
-{
-    /// <summary>daprd if it is on the PATH, else the stand-in.</summary>
-    Auto,
-
-    /// <summary>The real one.</summary>
-    Daprd,
-
-    /// <summary>The stand-in in local/Sidecar.</summary>
-    Local,
-}
-
-/// <summary>A sidecar program and the arguments that come before those both kinds understand.</summary>
-/// <param name="Description">What it is, for the user.</param>
-/// <param name="Program">Full path.</param>
-/// <param name="Arguments">Put in front of the sidecar's flags.</param>
-internal sealed record SidecarProgram(string Description, string Program, IReadOnlyList<string> Arguments)
-{
-    /// <exception cref="BackingException">daprd was asked for and is not there.</exception>
-    public static SidecarProgram Choose(SidecarChoice choice) => (choice, Programs.Find("daprd")) switch
-    {
-        (SidecarChoice.Auto or SidecarChoice.Daprd, { } daprd) => new SidecarProgram("daprd", daprd, []),
-        (SidecarChoice.Daprd, null) => throw new BackingException(
-            "daprd is not on the PATH: install it (https://docs.dapr.io), add its folder (usually ~/.dapr/bin) to the PATH, or use --sidecar local."),
-        _ => new SidecarProgram("stand-in for daprd (local/Sidecar)", DotnetProgram.Dotnet, [DotnetProgram.Assembly("Sidecar")]),
-    };
-}
-
 /// <summary>A sidecar of one app: its ports and what it is started with.</summary>
 internal sealed class Sidecar : IDisposable
 {
+    private static readonly TimeSpan SubscriptionLimit = TimeSpan.FromSeconds(15);
+
     private readonly LoopbackPort grpc = LoopbackPort.Reserve();
     private readonly LoopbackPort internalGrpc = LoopbackPort.Reserve();
 
@@ -116,6 +91,25 @@ internal sealed class Sidecar : IDisposable
         LogFile = logFile,
     };
 
+    /// <summary>Waits until the app receives from a pub/sub component.</summary>
+    /// <param name="process">The running sidecar.</param>
+    /// <param name="pubsub">Name of the component.</param>
+    /// <param name="stopping">Ends the wait.</param>
+    /// <exception cref="BackingException">The component is not loaded (a file that is not understood is only a warning to daprd), or
+    /// nothing is subscribed in time.</exception>
+    public async Task WaitForSubscriptionAsync(ChildProcess process, string pubsub, CancellationToken stopping)
+    {
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(5) };
+        http.DefaultRequestHeaders.Add("dapr-api-token", ApiToken);
+        await Readiness.WaitAsync(process, SubscriptionLimit, async () =>
+        {
+            using var metadata = JsonDocument.Parse(await http.GetStringAsync(new Uri(Address, "/v1.0/metadata"), stopping));
+            if (!Names(metadata, "components", "name").Contains(pubsub))
+                throw NotSubscribed(process, $"has no pub/sub component {pubsub}");
+            return Names(metadata, "subscriptions", "pubsubname").Contains(pubsub);
+        }, stopping);
+    }
+
     public void Dispose()
     {
         Http.Dispose();
@@ -123,5 +117,17 @@ internal sealed class Sidecar : IDisposable
         internalGrpc.Dispose();
     }
 
-    private static string NewToken() => System.Security.Cryptography.RandomNumberGenerator.GetHexString(32, lowercase: true);
+    private static IEnumerable<string?> Names(JsonDocument metadata, string list, string member) =>
+        metadata.RootElement.TryGetProperty(list, out var elements) && elements.ValueKind == JsonValueKind.Array
+            ? elements.EnumerateArray().Select(element => element.GetProperty(member).GetString())
+            : [];
+
+    private static BackingException NotSubscribed(ChildProcess process, string what)
+    {
+        // Its last word on a file is usually why.
+        var why = process.LastLines(200).LastOrDefault(line => line.Contains(".yaml", StringComparison.Ordinal)) is { } line ? $" ({line.Trim()})" : "";
+        return new BackingException($"The {process.Name} {what}{why}: look into the files in components/local. Its output: {process.LogFile}");
+    }
+
+    private static string NewToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
 }
