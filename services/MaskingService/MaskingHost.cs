@@ -1,8 +1,11 @@
 using PiiMasking.MaskingService.AppApi;
+using PiiMasking.MaskingService.Audit;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Listeners;
 using PiiMasking.MaskingService.Logins;
 using PiiMasking.MaskingService.Masking;
+using PiiMasking.MaskingService.People;
+using PiiMasking.MaskingService.Reveal;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.ServiceDefaults;
 
@@ -24,12 +27,18 @@ internal static class MaskingHost
         builder.AddStorage();           // Postgres
         builder.AddGeneration();        // keysets and database checked against each other before anything is masked
         builder.AddLogins();
+        builder.AddPeople();            // who may come in by the people port, and the audit of it
+        builder.AddReveal();
         configure?.Invoke(builder);
 
         var app = builder.Build();
-        app.UseListeners();
-        app.MapServiceDefaults();                                   // GET /healthz, /readyz
+        app.MapServiceDefaults();                                   // GET /healthz, /readyz; problem details for every error after it
+        app.UseListeners(PeopleFeature.TurnedAway);
+        app.UseAuthentication();
+        app.UseAuthorization();
         app.MapLogins().On(Listener.App).RequireAppToken();         // POST /v1/logins, for ingestion only
+        app.MapReveal();                                            // POST /v1/reveal
+        app.MapAudit();                                             // GET /v1/audit
         return app;
     }
 }

@@ -13,6 +13,12 @@ public sealed class MigratedDatabases : IAsyncLifetime
     /// <summary>Its password.</summary>
     public const string WriterPassword = "writer-of-tests";
 
+    /// <summary>The login of people's requests, a member of pii_people and nothing else.</summary>
+    public const string People = "masking_people";
+
+    /// <summary>Its password.</summary>
+    public const string PeoplePassword = "people-of-tests";
+
     private TestDatabase? template;
 
     /// <summary>The server they are on.</summary>
@@ -29,6 +35,7 @@ public sealed class MigratedDatabases : IAsyncLifetime
         }
 
         await template.ExecuteAsync($"CREATE ROLE {Writer} LOGIN PASSWORD '{WriterPassword}' IN ROLE pii_writer");
+        await template.ExecuteAsync($"CREATE ROLE {People} LOGIN PASSWORD '{PeoplePassword}' IN ROLE pii_people");
         NpgsqlConnection.ClearAllPools();   // a template with a connection cannot be copied
     }
 

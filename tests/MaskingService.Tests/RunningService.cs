@@ -7,6 +7,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using PiiMasking.Contracts;
+using PiiMasking.MaskingService.Tests.People;
 using PiiMasking.Logins;
 using PiiMasking.Testing;
 using PiiMasking.Tink;
@@ -37,6 +38,8 @@ internal sealed class RunningService : IAsyncDisposable
     /// <summary>Client of the people port.</summary>
     public HttpClient People { get; }
 
+    public IServiceProvider Services => host.Services;
+
     /// <summary>Ends when the service stops itself.</summary>
     public CancellationToken Stopped => host.Lifetime.ApplicationStopping;
 
@@ -46,6 +49,7 @@ internal sealed class RunningService : IAsyncDisposable
         var store = await FakeSecretStore.StartAsync();
         store.Secrets["masking-keyset"] = NewKeyset(KeyKind.DeterministicAead);
         store.Secrets["quarantine-keyset"] = NewKeyset(KeyKind.Aead);
+        store.Secrets["integrity-keyset"] = NewKeyset(KeyKind.Mac);
         return store;
     }
 
@@ -69,6 +73,9 @@ internal sealed class RunningService : IAsyncDisposable
                 ["Kestrel:Endpoints:App:Url"] = "http://127.0.0.1:0",
                 ["Kestrel:Endpoints:People:Url"] = "http://127.0.0.1:0",
                 ["ConnectionStrings:Database"] = database.ConnectionStringOf(MigratedDatabases.Writer, MigratedDatabases.WriterPassword),
+                ["ConnectionStrings:People"] = database.ConnectionStringOf(MigratedDatabases.People, MigratedDatabases.PeoplePassword),
+                ["People:SigningKeyFile"] = BearerToken.KeyFile,
+                ["People:Audience"] = BearerToken.Audience,
                 ["DAPR_HTTP_ENDPOINT"] = store.Endpoint,
             });
             builder.Configuration.AddInMemoryCollection(settings ?? []);

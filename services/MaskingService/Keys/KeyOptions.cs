@@ -19,6 +19,9 @@ internal sealed class KeyOptions
     /// <summary>The secret with the quarantine keyset (AES256_GCM).</summary>
     public SecretOptions Quarantine { get; init; } = new() { Secret = "quarantine-keyset" };
 
+    /// <summary>The secret with the integrity keyset (HMAC). Without it people cannot be served; logins are stored all the same.</summary>
+    public SecretOptions Integrity { get; init; } = new() { Secret = "integrity-keyset" };
+
     /// <summary>Refuses a keyset in the clear: production keysets come wrapped as JWE.</summary>
     public bool RequireKek { get; init; }
 
@@ -71,6 +74,8 @@ internal sealed partial class KeyOptionsValidator : IValidateOptions<KeyOptions>
             failures.Add("Keys:Masking:Secret must name a secret.");
         if (options.Quarantine.Secret.Length == 0)
             failures.Add("Keys:Quarantine:Secret must name a secret.");
+        if (options.Integrity.Secret.Length == 0)
+            failures.Add("Keys:Integrity:Secret must name a secret.");
         if (options is { KeyVault: not null, LocalKekFile: not null })
             failures.Add("Set either Keys:KeyVault or Keys:LocalKekFile, not both.");
         if (options is { RequireKek: true, KeyVault: null, LocalKekFile: null })

@@ -28,7 +28,12 @@ internal sealed class KeysetSource(SecretReader secrets, KeyEncryptionKeys keks,
         }
     }
 
-    private static string NameOf(KeyKind kind) => kind == KeyKind.DeterministicAead ? "masking" : "quarantine";
+    private static string NameOf(KeyKind kind) => kind switch
+    {
+        KeyKind.DeterministicAead => "masking",
+        KeyKind.Aead => "quarantine",
+        _ => "integrity",
+    };
 
     private async Task<Keyset> OpenAsync(SecretBuffer stored, CancellationToken stopping)
     {

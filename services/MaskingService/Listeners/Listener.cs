@@ -32,11 +32,14 @@ internal static class Listener
         });
 
     /// <summary>Answers 404 to a request that came in by the wrong listener.</summary>
-    public static void UseListeners(this WebApplication app) =>
+    /// <param name="app">The service.</param>
+    /// <param name="turnedAway">Told of each such request.</param>
+    public static void UseListeners(this WebApplication app, Action<HttpContext> turnedAway) =>
         app.Use((context, next) =>
         {
             if (context.GetEndpoint()?.Metadata.GetMetadata<Belongs>() is { } belongs && belongs.Listener != Of(context))
             {
+                turnedAway(context);
                 context.Response.StatusCode = StatusCodes.Status404NotFound;
                 return Task.CompletedTask;
             }

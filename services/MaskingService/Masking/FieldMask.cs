@@ -22,6 +22,9 @@ internal static class FieldMask
     private const int Ipv6Width = 39;
     private const int MaxDeviceIdBytes = 128;
 
+    // As wide as the columns.
+    private const int MaxTokenCharacters = 256;
+
     /// <summary>Masks an address.</summary>
     /// <param name="cipher">For <see cref="Ip"/>.</param>
     /// <param name="keyId">An enabled key of the cipher's keyset.</param>
@@ -50,5 +53,25 @@ internal static class FieldMask
         var token = cipher.EncryptToBase64(keyId, plaintext[..length]);
         CryptographicOperations.ZeroMemory(plaintext);
         return token;
+    }
+
+    /// <summary>Opens a token of either field.</summary>
+    /// <param name="cipher">For the field.</param>
+    /// <param name="field"><see cref="Ip"/> or <see cref="DeviceId"/>.</param>
+    /// <param name="token">Padded base64, from anywhere.</param>
+    /// <returns>The canonical value; null for everything that does not open, and nothing says why.</returns>
+    public static Pii? TryOpen(FieldCipher cipher, string field, string token)
+    {
+        // Longer ones are not ours, and must not cost memory.
+        if (token.Length > MaxTokenCharacters)
+            return null;
+        Span<byte> plaintext = stackalloc byte[MaxTokenCharacters / 4 * 3];
+        if (!cipher.TryDecryptBase64(token, plaintext, out var length))
+            return null;
+
+        var value = plaintext[..length];
+        var opened = new Pii(Encoding.UTF8.GetString(field == Ip ? value.TrimEnd((byte)' ') : value));
+        CryptographicOperations.ZeroMemory(plaintext);
+        return opened;
     }
 }

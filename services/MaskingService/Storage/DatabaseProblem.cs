@@ -16,7 +16,7 @@ internal static class DatabaseProblem
         PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction } =>
             "the database lacks tables of this version. Run 'MaskingService migrate'.",
         PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } e =>
-            $"the user lacks a right{(e.TableName is { } table ? $" on {table}" : "")}. Make it a member of pii_writer (or, for migrate, the owner).",
+            $"the user lacks a right{(e.TableName is { } table ? $" on {table}" : "")}. Make it a member of pii_writer, for people of pii_people as well (or, for migrate, the owner).",
         PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } => "the database has no connection left. Raise max_connections or use a pooler.",
         PostgresException e => $"the database answered with SQLSTATE {e.SqlState}.",
         NpgsqlException { InnerException: SocketException e } => $"the database cannot be reached ({e.SocketErrorCode}). Is it running, and are host and port right?",

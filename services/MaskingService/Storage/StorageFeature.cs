@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Npgsql;
 using PiiMasking.MaskingService.Keys;
+using PiiMasking.MaskingService.People;
 using PiiMasking.ServiceDefaults;
 
 namespace PiiMasking.MaskingService.Storage;
@@ -8,6 +9,12 @@ namespace PiiMasking.MaskingService.Storage;
 /// <summary>Registers the database.</summary>
 internal static class StorageFeature
 {
+    private const string Database = "Database";
+    private const string People = "People";
+
+    // People share these; the writer's connections are not theirs to use up.
+    private const int PeopleConnections = 10;
+
     private static readonly TimeSpan PasswordGoodFor = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan PasswordRetry = TimeSpan.FromSeconds(1);
 
@@ -20,13 +27,29 @@ internal static class StorageFeature
         builder.Services.AddSingleton<DatabaseHealth>();
     }
 
-    private static NpgsqlDataSource CreateDataSource(IServiceProvider services)
+    /// <summary>The database as people's requests see it: <c>ConnectionStrings:People</c>, else the writer's own login, which must then be a
+    /// member of pii_people as well.</summary>
+    public static NpgsqlDataSource CreatePeopleDataSource(IServiceProvider services)
+    {
+        var configuration = services.GetRequiredService<IConfiguration>();
+        return configuration.GetConnectionString(People) is { Length: > 0 }
+            ? CreateDataSource(services, People, "masking-people", services.GetRequiredService<IOptions<PeopleOptions>>().Value.PasswordSecret, PeopleConnections)
+            : CreateDataSource(services, Database, "masking-people", services.GetRequiredService<IOptions<StorageOptions>>().Value.PasswordSecret, PeopleConnections);
+    }
+
+    private static NpgsqlDataSource CreateDataSource(IServiceProvider services) =>
+        CreateDataSource(services, Database, "masking", services.GetRequiredService<IOptions<StorageOptions>>().Value.PasswordSecret, maxConnections: null);
+
+    private static NpgsqlDataSource CreateDataSource(
+        IServiceProvider services, string name, string applicationName, string? passwordSecret, int? maxConnections)
     {
         var options = services.GetRequiredService<IOptions<StorageOptions>>().Value;
-        var source = CreateBuilder(services.GetRequiredService<IConfiguration>());
-        source.ConnectionStringBuilder.ApplicationName ??= "masking";
+        var source = CreateBuilder(services.GetRequiredService<IConfiguration>(), name);
+        source.ConnectionStringBuilder.ApplicationName ??= applicationName;
         source.ConnectionStringBuilder.CommandTimeout = (int)options.CommandTimeout.TotalSeconds;
-        if (options.PasswordSecret is { Length: > 0 } secret)
+        if (maxConnections is { } most && source.ConnectionStringBuilder.MaxPoolSize > most)
+            source.ConnectionStringBuilder.MaxPoolSize = most;
+        if (passwordSecret is { Length: > 0 } secret)
         {
             var secrets = services.GetRequiredService<SecretReader>();
             source.UsePeriodicPasswordProvider((_, cancellation) => secrets.ReadTextAsync(secret, cancellation), PasswordGoodFor, PasswordRetry);
@@ -35,10 +58,10 @@ internal static class StorageFeature
         return source.Build();
     }
 
-    private static NpgsqlDataSourceBuilder CreateBuilder(IConfiguration configuration)
+    private static NpgsqlDataSourceBuilder CreateBuilder(IConfiguration configuration, string name)
     {
-        const string remedy = "Set ConnectionStrings__Database to something like 'Host=…;Database=logins;Username=masking'.";
-        if (configuration.GetConnectionString("Database") is not { Length: > 0 } text)
+        var remedy = $"Set ConnectionStrings__{name} to something like 'Host=…;Database=logins;Username=masking'.";
+        if (configuration.GetConnectionString(name) is not { Length: > 0 } text)
             throw new StartupException($"no connection string for the database. {remedy}");
         try
         {
@@ -47,7 +70,7 @@ internal static class StorageFeature
         catch (ArgumentException)
         {
             // Npgsql's own text can quote parts of the string, and a password is one of them.
-            throw new StartupException($"ConnectionStrings:Database is not a valid Npgsql connection string. {remedy}");
+            throw new StartupException($"ConnectionStrings:{name} is not a valid Npgsql connection string. {remedy}");
         }
     }
 }
