@@ -1,5 +1,6 @@
 using System.CommandLine;
 using PiiMasking.MaskingService;
+using PiiMasking.MaskingService.Audit;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.ServiceDefaults;
@@ -8,6 +9,7 @@ var program = new RootCommand("Masks logins and stores them in Postgres. Without
 {
     MigrateCommand.Create(),
     KeysetCommands.Create(),
+    AuditCommand.Create(),
 };
 program.SetAction((_, _) => ServiceHost.RunAsync(() => MaskingHost.Build()));
 return await program.Parse(args).InvokeAsync();

@@ -24,8 +24,8 @@ internal sealed class RunningService : IAsyncDisposable
     {
         (this.host, Store, this.ownsStore, Logs) = (host, store, ownsStore, logs);
         var addresses = host.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.ToArray();
-        App = new HttpClient { BaseAddress = new Uri(addresses[0]) };
-        People = new HttpClient { BaseAddress = new Uri(addresses[1]) };
+        App = new HttpClient { BaseAddress = addresses.Length > 0 ? new Uri(addresses[0]) : null };
+        People = new HttpClient { BaseAddress = addresses.Length > 1 ? new Uri(addresses[1]) : null };
     }
 
     public FakeSecretStore Store { get; }
@@ -82,7 +82,15 @@ internal sealed class RunningService : IAsyncDisposable
             builder.Logging.ClearProviders().AddProvider(logs).SetMinimumLevel(LogLevel.Debug);
             configure?.Invoke(builder);
         });
-        await host.StartAsync();
+        try
+        {
+            await host.StartAsync();
+        }
+        catch (OperationCanceledException) when (host.Lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // It had reason to stop itself before its ports were open.
+        }
+
         return new RunningService(host, store, ownsStore, logs);
     }
 

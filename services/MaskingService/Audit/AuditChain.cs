@@ -26,6 +26,12 @@ internal static class AuditChain
     public static async Task<ChainOutcome> VerifyAsync(NpgsqlConnection connection, Mac mac, AuditHead? head, CancellationToken cancellation)
     {
         await using var snapshot = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellation);
+        return await VerifyWithinAsync(connection, mac, head, cancellation);
+    }
+
+    /// <summary>As <see cref="VerifyAsync"/>, within the caller's transaction.</summary>
+    public static async Task<ChainOutcome> VerifyWithinAsync(NpgsqlConnection connection, Mac mac, AuditHead? head, CancellationToken cancellation)
+    {
         var stored = await AuditReader.ReadHeadAsync(connection, cancellation);
         var end = new AuditHead(0, []);
         await using (var command = AuditReader.CreateCommand(connection, new(After: long.MinValue, Count: int.MaxValue)))

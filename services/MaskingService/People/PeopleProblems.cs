@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Diagnostics;
 using Npgsql;
-using PiiMasking.MaskingService.Logins;
+using PiiMasking.MaskingService.Masking;
 using PiiMasking.MaskingService.Storage;
 
 namespace PiiMasking.MaskingService.People;
@@ -13,7 +13,7 @@ internal sealed class PeopleProblems(IProblemDetailsService problems) : IExcepti
     {
         var reason = exception switch
         {
-            PeopleUnavailableException or KeyUnavailableException => exception.Message,
+            PeopleUnavailableException or KeyUnavailableException or GenerationMissingException => exception.Message,
             NpgsqlException or TimeoutException => DatabaseProblem.Describe(exception),
             _ => null,
         };
