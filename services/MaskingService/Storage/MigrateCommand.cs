@@ -12,7 +12,7 @@ internal static class MigrateCommand
         var command = new Command(
             "migrate",
             "Applies the missing migrations, in one transaction. Connects with ConnectionStrings__Owner: the role that is to own the tables, "
-            + "which also needs CREATEROLE unless pii_writer, pii_steward, pii_auditor and pii_analyst exist already.");
+            + "which also needs CREATEROLE unless pii_writer, pii_people, pii_steward, pii_auditor and pii_analyst exist already.");
         command.SetAction((_, stopping) => RunAsync(stopping));
         return command;
     }
