@@ -89,7 +89,7 @@ public sealed class DeliveryTests(SqsEmulatorFixture sqs, SharedComponent shared
     }
 
     [Theory]
-    [InlineData("héllo, wörld 🌍 — 日本語")]
+    [InlineData("héllo, wörld 日本語")]
     [InlineData("\t\r\n <>&'\"\\ \u007f\u0080")]
     [InlineData("\uFEFF{\"bom\": true}")]
     [InlineData("not json at all {{{")]

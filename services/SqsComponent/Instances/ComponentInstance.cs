@@ -12,7 +12,7 @@ internal sealed class ComponentInstance
 {
     private static readonly Backoff FindBackoff = Backoff.Between(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(10));
 
-    private readonly AmazonSQSClient sqs;
+    private readonly SqsClient sqs;
     private readonly QueueDirectory directory;
     private readonly ConcurrentDictionary<string, Lazy<QueuePump>> pumps = new(StringComparer.Ordinal);
     private readonly MessageCounters counters;
@@ -30,7 +30,7 @@ internal sealed class ComponentInstance
     public ComponentInstance(
         string name,
         SqsSettings settings,
-        AmazonSQSClient sqs,
+        SqsClient sqs,
         MessageCounters counters,
         TimeProvider time,
         ILoggerFactory loggers,

@@ -10,6 +10,7 @@ namespace PiiMasking.SqsComponent.Publishing;
 internal sealed class Publisher(IAmazonSQS sqs, QueueDirectory directory)
 {
     private const int MostRequests = 4;
+    private const string InvalidCharacters = "InvalidMessageContents";
 
     /// <exception cref="PublishException">SQS will never take it.</exception>
     /// <exception cref="QueueMissingException">There is no such queue.</exception>
@@ -20,10 +21,14 @@ internal sealed class Publisher(IAmazonSQS sqs, QueueDirectory directory)
             throw new PublishException(badName);
         if (message.Fault is { } fault)
             throw new PublishException(fault);
-        await OnQueueAsync(
-            request.Topic,
-            url => sqs.SendMessageAsync(new SendMessageRequest(url, message.Text) { MessageAttributes = message.Attributes }, stopping),
-            stopping);
+        try
+        {
+            await SendAsync(request.Topic, message, stopping);
+        }
+        catch (AmazonSQSException refused) when (refused.ErrorCode == InvalidCharacters && message.IsText)
+        {
+            await SendAsync(request.Topic, message.InBase64(), stopping);
+        }
     }
 
     /// <returns>The entries that were not sent, each with the reason; empty when all were.</returns>
@@ -56,6 +61,11 @@ internal sealed class Publisher(IAmazonSQS sqs, QueueDirectory directory)
         return failed;
     }
 
+    private Task<SendMessageResponse> SendAsync(string queue, QueueMessage message, CancellationToken stopping) => OnQueueAsync(
+        queue,
+        url => sqs.SendMessageAsync(new SendMessageRequest(url, message.Text) { MessageAttributes = message.Attributes }, stopping),
+        stopping);
+
     private async Task<IEnumerable<BulkPublishResponseFailedEntry>> SendAsync(
         string queue, List<(string EntryId, QueueMessage Message)> batch, CancellationToken stopping)
     {
@@ -70,8 +80,20 @@ internal sealed class Publisher(IAmazonSQS sqs, QueueDirectory directory)
         {
             var response = await OnQueueAsync(
                 queue, url => sqs.SendMessageBatchAsync(new SendMessageBatchRequest(url, entries), stopping), stopping);
-            return (response.Failed ?? []).Select(entry =>
-                Failed(batch[int.Parse(entry.Id, NumberStyles.None, CultureInfo.InvariantCulture)].EntryId, entry.Code));
+            var failed = (response.Failed ?? []).ConvertAll(entry =>
+                (Sent: batch[int.Parse(entry.Id, NumberStyles.None, CultureInfo.InvariantCulture)], entry.Code));
+            var inBase64 = failed
+                .Where(entry => entry.Code == InvalidCharacters && entry.Sent.Message.IsText)
+                .Select(entry => (entry.Sent.EntryId, entry.Sent.Message.InBase64()))
+                .ToList();
+            // One by one: in base64 they may be larger than a request may be together.
+            var again = new List<BulkPublishResponseFailedEntry>();
+            foreach (var entry in inBase64)
+                again.AddRange(await SendAsync(queue, [entry], stopping));
+            return failed
+                .Where(entry => !inBase64.Exists(encoded => encoded.EntryId == entry.Sent.EntryId))
+                .Select(entry => Failed(entry.Sent.EntryId, entry.Code))
+                .Concat(again);
         }
         catch (Exception fault) when (SqsFaults.IsOutside(fault) && !stopping.IsCancellationRequested)
         {

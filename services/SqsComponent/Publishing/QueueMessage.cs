@@ -21,6 +21,19 @@ internal sealed record QueueMessage(string Text, Dictionary<string, MessageAttri
         : Bytes > MaxBytes ? $"the message has {Bytes} bytes with its attributes, SQS takes {MaxBytes}"
         : null;
 
+    public bool IsText => !Attributes.ContainsKey(MessageAttributes.Encoding);
+
+    /// <summary>The same message for a queue that takes fewer characters than AWS's, as some emulators.</summary>
+    public QueueMessage InBase64()
+    {
+        var attributes = new Dictionary<string, MessageAttributeValue>(Attributes, StringComparer.Ordinal)
+        {
+            [MessageAttributes.Encoding] = new() { DataType = "String", StringValue = MessageAttributes.Base64 },
+        };
+        var text = Convert.ToBase64String(Encoding.UTF8.GetBytes(Text));
+        return new QueueMessage(text, attributes, Bytes - Encoding.UTF8.GetByteCount(Text) + text.Length);
+    }
+
     /// <param name="data">What to send.</param>
     /// <param name="contentType">From the request; empty when it says nothing.</param>
     /// <param name="metadata">The publisher's: <c>content-type</c> and <c>traceparent</c> are kept, nothing else.</param>

@@ -15,7 +15,7 @@ internal static class SqsClients
     private static readonly TimeSpan CheckTimeout = TimeSpan.FromSeconds(3);
 
     /// <exception cref="MetadataException">There is no region to be found.</exception>
-    public static AmazonSQSClient Make(SqsSettings settings)
+    public static SqsClient Make(SqsSettings settings)
     {
         var config = new AmazonSQSConfig
         {
@@ -41,9 +41,9 @@ internal static class SqsClients
 
         return settings switch
         {
-            { AccessKey: null } => new AmazonSQSClient(config),
-            { SessionToken: null } => new AmazonSQSClient(new BasicAWSCredentials(settings.AccessKey, settings.SecretKey), config),
-            _ => new AmazonSQSClient(
+            { AccessKey: null } => new SqsClient(config),
+            { SessionToken: null } => new SqsClient(new BasicAWSCredentials(settings.AccessKey, settings.SecretKey), config),
+            _ => new SqsClient(
                 new SessionAWSCredentials(settings.AccessKey, settings.SecretKey, settings.SessionToken), config),
         };
     }
