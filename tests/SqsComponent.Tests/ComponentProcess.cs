@@ -18,27 +18,32 @@ internal sealed class ComponentProcess : IAsyncDisposable
     private readonly HttpClient http = new();
     private GrpcChannel? channel;
 
-    private ComponentProcess(ScratchFolder folder, IReadOnlyDictionary<string, string?> environment)
+    private ComponentProcess(ScratchFolder folder, string? socketsFolder, IReadOnlyDictionary<string, string?> environment)
     {
         this.folder = folder;
+        socketsFolder ??= folder["sockets"];
+        Socket = Path.Combine(socketsFolder, "sqs.sock");
+        var settings = new Dictionary<string, string?>
+        {
+            ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = socketsFolder,
+            ["Component__AdminUrl"] = $"http://127.0.0.1:{adminPort}",
+            ["Logging__LogLevel__PiiMasking"] = "Debug",
+        };
+        foreach (var (name, value) in environment)
+            settings[name] = value;
         Process = ChildProcess.Start(new ChildProcessStart
         {
             Name = "SqsComponent",
             Program = Programs.Require("dotnet", "install the .NET SDK"),
             Arguments = [Path.Combine(AppContext.BaseDirectory, "SqsComponent.dll")],
             LogFile = folder["component.log"],
-            Environment = new Dictionary<string, string?>(environment)
-            {
-                ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = folder["sockets"],
-                ["Component__AdminUrl"] = $"http://127.0.0.1:{adminPort}",
-                ["Logging__LogLevel__PiiMasking"] = "Debug",
-            },
+            Environment = settings,
         });
     }
 
     public ChildProcess Process { get; }
 
-    public string Socket => folder["sockets/sqs.sock"];
+    public string Socket { get; }
 
     public string LogText => File.ReadAllText(folder["component.log"]);
 
@@ -49,9 +54,9 @@ internal sealed class ComponentProcess : IAsyncDisposable
     public PubSub.PubSubClient Client => new(Channel);
 
     public static async Task<ComponentProcess> StartAsync(
-        IReadOnlyDictionary<string, string?>? environment = null, ScratchFolder? folder = null)
+        IReadOnlyDictionary<string, string?>? environment = null, string? socketsFolder = null)
     {
-        var component = Launch(environment, folder);
+        var component = Launch(environment, socketsFolder: socketsFolder);
         try
         {
             await Readiness.WaitAsync(
@@ -69,8 +74,9 @@ internal sealed class ComponentProcess : IAsyncDisposable
     }
 
     /// <summary>Starts it and waits for nothing.</summary>
-    public static ComponentProcess Launch(IReadOnlyDictionary<string, string?>? environment = null, ScratchFolder? folder = null) =>
-        new(folder ?? new ScratchFolder(), environment ?? new Dictionary<string, string?>());
+    public static ComponentProcess Launch(
+        IReadOnlyDictionary<string, string?>? environment = null, ScratchFolder? folder = null, string? socketsFolder = null) =>
+        new(folder ?? new ScratchFolder(), socketsFolder, environment ?? new Dictionary<string, string?>());
 
     public static GrpcChannel Connect(string socket) => GrpcChannel.ForAddress("http://localhost", new GrpcChannelOptions
     {
@@ -81,7 +87,7 @@ internal sealed class ComponentProcess : IAsyncDisposable
         {
             ConnectCallback = async (_, stopping) =>
             {
-                var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                var connection = new System.Net.Sockets.Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 try
                 {
                     await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), stopping);

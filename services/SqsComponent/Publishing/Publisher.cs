@@ -10,7 +10,6 @@ namespace PiiMasking.SqsComponent.Publishing;
 internal sealed class Publisher(IAmazonSQS sqs, QueueDirectory directory)
 {
     private const int MostRequests = 4;
-    private const string InvalidCharacters = "InvalidMessageContents";
 
     /// <exception cref="PublishException">SQS will never take it.</exception>
     /// <exception cref="QueueMissingException">There is no such queue.</exception>
@@ -25,7 +24,7 @@ internal sealed class Publisher(IAmazonSQS sqs, QueueDirectory directory)
         {
             await SendAsync(request.Topic, message, stopping);
         }
-        catch (AmazonSQSException refused) when (refused.ErrorCode == InvalidCharacters && message.IsText)
+        catch (AmazonSQSException refused) when (IsAboutCharacters(refused.ErrorCode) && message.IsText)
         {
             await SendAsync(request.Topic, message.InBase64(), stopping);
         }
@@ -83,7 +82,7 @@ internal sealed class Publisher(IAmazonSQS sqs, QueueDirectory directory)
             var failed = (response.Failed ?? []).ConvertAll(entry =>
                 (Sent: batch[int.Parse(entry.Id, NumberStyles.None, CultureInfo.InvariantCulture)], entry.Code));
             var inBase64 = failed
-                .Where(entry => entry.Code == InvalidCharacters && entry.Sent.Message.IsText)
+                .Where(entry => IsAboutCharacters(entry.Code) && entry.Sent.Message.IsText)
                 .Select(entry => (entry.Sent.EntryId, entry.Sent.Message.InBase64()))
                 .ToList();
             // One by one: in base64 they may be larger than a request may be together.
@@ -114,6 +113,9 @@ internal sealed class Publisher(IAmazonSQS sqs, QueueDirectory directory)
             return await send(await directory.UrlOfAsync(queue, stopping));
         }
     }
+
+    // With or without "AWS.SimpleQueueService." in front.
+    private static bool IsAboutCharacters(string? code) => code?.EndsWith("InvalidMessageContents", StringComparison.Ordinal) == true;
 
     private static BulkPublishResponseFailedEntry Failed(string entryId, string error) => new() { EntryId = entryId, Error = error };
 }

@@ -69,9 +69,10 @@ internal static class SqsClients
             throw new MetadataException(
                 $"SQS at {Place(settings)} refuses the credentials ({SqsFaults.Describe(fault)}); check 'accessKey', 'secretKey' and 'sessionToken'");
         }
-        catch (AmazonUnmarshallingException)
+        catch (AmazonServiceException fault) when (string.IsNullOrEmpty(fault.ErrorCode) && fault.StatusCode != 0)
         {
-            throw new MetadataException($"what answers at {Place(settings)} is not SQS; check metadata entry 'endpoint'");
+            throw new MetadataException(
+                $"what answers at {Place(settings)} (with status {(int)fault.StatusCode}) is not SQS; check metadata entry 'endpoint'");
         }
         catch (Exception fault) when (SqsFaults.IsRefusal(fault))
         {
