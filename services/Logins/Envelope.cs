@@ -218,10 +218,18 @@ internal readonly struct Envelope
         public bool TryGetBase64(ReadOnlyMemory<byte> whole, out ReadOnlyMemory<byte> bytes)
         {
             bytes = default;
-            if (!IsText || !ReaderOf(whole).TryGetBytesFromBase64(out var decoded))
+            if (!IsText)
                 return false;
-            bytes = decoded;
-            return true;
+            try
+            {
+                var found = ReaderOf(whole).TryGetBytesFromBase64(out var decoded);
+                bytes = decoded;
+                return found;
+            }
+            catch (InvalidOperationException)
+            {
+                return false;   // an unpaired surrogate, written as an escape
+            }
         }
 
         private Utf8JsonReader ReaderOf(ReadOnlyMemory<byte> whole)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using PiiMasking.Testing;
 
 namespace PiiMasking.IngestionService.Tests;
@@ -115,24 +116,49 @@ public class SurfaceTests
     [InlineData("--Intake:MaskingAppId=no such app", "Intake:MaskingAppId")]
     [InlineData("--Intake:MaxCallBytes=1", "Intake:MaxCallBytes")]
     [InlineData("--Intake:MaskingTimeout=0", "Intake:MaskingTimeout")]
+    public async Task A_setting_that_makes_no_sense_stops_the_start_by_name(string setting, string named)
+    {
+        var failure = await Assert.ThrowsAsync<OptionsValidationException>(() => RunningIngestion.StartAsync(setting));
+
+        Assert.Contains(named, Assert.Single(failure.Failures));
+    }
+
+    [Theory]
+    [InlineData("--Intake:MaskingAppId=no such app", "Intake:MaskingAppId")]
     [InlineData("--Intake:BulkMaxEntries=many", "BulkMaxEntries")]
     [InlineData("--DAPR_HTTP_ENDPOINT=nonsense", "DAPR_HTTP_ENDPOINT")]
-    [InlineData("--Kestrel:Endpoints:App:Url=nonsense", "nonsense")]
-    public async Task A_wrong_setting_is_one_line_that_names_it(string setting, string named)
+    public async Task A_wrong_setting_is_one_line_and_exit_code_1(string setting, string named)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
-        start.ArgumentList.Add(typeof(RunningIngestion).Assembly.Location.Replace("IngestionService.Tests", "IngestionService", StringComparison.Ordinal));
-        start.ArgumentList.Add("--Kestrel:Endpoints:App:Url=http://127.0.0.1:0");
-        start.ArgumentList.Add(setting);
-        using var process = Process.Start(start)!;
+        var (exitCode, error) = await RunAsync("--Kestrel:Endpoints:App:Url=http://127.0.0.1:0", setting);
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains(named, Assert.Single(error.TrimEnd().Split('\n')));
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_one_line_that_names_it()
+    {
+        await using var other = await FakeSidecar.StartAsync();
+
+        var (exitCode, error) = await RunAsync($"--Kestrel:Endpoints:App:Url={other.Url}");
+
+        Assert.Equal(1, exitCode);
+        Assert.Contains(other.Url, Assert.Single(error.TrimEnd().Split('\n')));
+    }
+
+    /// <summary>Runs the program until it ends by itself.</summary>
+    private static async Task<(int ExitCode, string Error)> RunAsync(params string[] args)
+    {
+        var program = typeof(RunningIngestion).Assembly.Location.Replace("IngestionService.Tests", "IngestionService", StringComparison.Ordinal);
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         try
         {
+            var output = process.StandardOutput.ReadToEndAsync(limit.Token);
             var error = await process.StandardError.ReadToEndAsync(limit.Token);
             await process.WaitForExitAsync(limit.Token);
-
-            Assert.Equal(1, process.ExitCode);
-            Assert.Contains(named, Assert.Single(error.TrimEnd().Split('\n')));
+            Assert.DoesNotContain("   at ", await output);
+            return (process.ExitCode, error);
         }
         finally
         {

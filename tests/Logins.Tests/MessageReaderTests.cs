@@ -40,7 +40,8 @@ public class MessageReaderTests
             $$"""{"id":"{{Id}}","source":"q","data":null}""",
             $$"""{"id":"{{Id}}","source":"q","data_base64":5}""",
             $$"""{"id":"{{Id}}","source":"q","data_base64":"***"}""",
-            $$"""{"id":"{{Id}}","source":"q","data_base64":"e30","data":{} }""",
+            $$"""{"id":"{{Id}}","source":"q","data_base64":"\ud800"}""",
+            $$"""{"id":"{{Id}}","source":"q","data_base64":"e30=","data":{} }""",
             $$"""{"id":"{{Id}}","id":"x","source":"q","data":{{Given.Login}} }""",
             $$"""{"id":"{{Id}}","source":"q","data":"\ud800"}""",
             $$"""{"id":"{{Id}}","source":"q","data":{{new string('[', 5_000)}}{{new string(']', 5_000)}} }""",
@@ -63,7 +64,7 @@ public class MessageReaderTests
         Assert.Equal("envelope_without_data", Given.Rejected(messages[17].Outcome));
         Assert.Equal(Guid.Parse(Id), messages[17].MessageId);
         Assert.Equal("envelope_malformed", Given.Rejected(messages[1].Outcome));
-        Assert.Equal("duplicate_member", Given.Rejected(messages[27].Outcome));
+        Assert.Equal("duplicate_member", Given.Rejected(messages[29].Outcome));
     }
 
     [Theory]
@@ -299,6 +300,43 @@ public class MessageReaderTests
                 Assert.NotEmpty(MessageReader.Read(new ReceivedEntry(damaged, MessageReader.BatchContentType, NoMetadata, "t"), Now));
             },
             iter: 20_000);
+    }
+
+    [Theory]
+    [InlineData("\"id\":\"\\ud800\"")]
+    [InlineData("\"source\":\"\\ud800\"")]
+    [InlineData("\"time\":\"\\udfff\"")]
+    [InlineData("\"specversion\":\"\\udfff\"")]
+    [InlineData("\"data_base64\":\"\\udfff\"")]
+    [InlineData("\"\\ud800\":\"\\udfff\"")]
+    public void Unpaired_surrogates_anywhere_in_an_envelope_do_no_harm(string member)
+    {
+        string[] members =
+        [
+            "\"id\":\"i\"", "\"source\":\"s\"", "\"specversion\":\"1.0\"", "\"type\":\"t\"", "\"time\":\"2026-03-01T12:00:00Z\"", $"\"data_base64\":\"{Convert.ToBase64String(Given.Utf8(Given.Login))}\"",
+        ];
+        var name = member[..member.IndexOf(':')];
+        var body = "{" + string.Join(",", members.Where(other => !other.StartsWith(name, StringComparison.Ordinal)).Append(member)) + "}";
+
+        Assert.Single(Read(body));
+        Assert.Single(ReadBatch($"[{body}]"));
+        MessageReader.ParsePayload(Given.Utf8(body));
+    }
+
+    [Fact]
+    public void Taking_a_message_out_of_a_batch_allocates_little()
+    {
+        var batch = Given.Utf8(new JsonArray([.. Enumerable.Range(0, 100).Select(_ => Event(Guid.NewGuid().ToString(), Given.Utf8(Given.Login)))]).ToJsonString());
+        var entry = new ReceivedEntry(batch, MessageReader.BatchContentType, NoMetadata, "t");
+        for (var warmUp = 0; warmUp < 20; warmUp++)
+            MessageReader.Read(entry, Now);
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var round = 0; round < 10; round++)
+            MessageReader.Read(entry, Now);
+        var perMessage = (GC.GetAllocatedBytesForCurrentThread() - before) / 1_000;
+
+        Assert.InRange(perMessage, 1, 1_200);
     }
 
     private static readonly Dictionary<string, string> NoMetadata = [];

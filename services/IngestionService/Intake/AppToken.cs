@@ -11,7 +11,9 @@ internal static class AppToken
 
     public static void AddAppToken(this WebApplicationBuilder builder)
     {
-        builder.Services.AddAuthentication().AddDapr(dapr => dapr.Token = builder.Configuration[Setting]);
+        // Not AddAuthentication: that brings data protection along, which writes keys for cookies to the disk of a service that has none.
+        builder.Services.AddAuthenticationCore().AddWebEncoders();
+        new AuthenticationBuilder(builder.Services).AddDapr(dapr => dapr.Token = builder.Configuration[Setting]);
         builder.Services.AddAuthorization(authorization => authorization.AddDapr(Policy));
     }
 

@@ -115,8 +115,8 @@ internal static class BulkDelivery
         var metadata = new Dictionary<string, string>();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = reader.GetString()!;
-            if (ReadString(ref reader) is { } value)
+            var name = TextUnder(in reader);
+            if (ReadString(ref reader) is { } value && name is not null)
                 metadata[name] = value;
         }
 
@@ -127,9 +127,21 @@ internal static class BulkDelivery
     {
         reader.Read();
         if (reader.TokenType == JsonTokenType.String)
-            return reader.GetString();
+            return TextUnder(in reader);
         reader.Skip();
         return null;
+    }
+
+    private static string? TextUnder(in Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;   // an unpaired surrogate or invalid UTF-8
+        }
     }
 
     private sealed record Draft(string EntryId, byte[] Event, string? ContentType, Dictionary<string, string>? Metadata);
