@@ -95,6 +95,6 @@ public static class RejectReasons
         return index >= 0;
     }
 
-    private static string ToSnakeCase(string name) =>
-        string.Concat(name.Select((letter, at) => char.IsUpper(letter) && at > 0 ? $"_{char.ToLowerInvariant(letter)}" : $"{char.ToLowerInvariant(letter)}"));
+    private static string ToSnakeCase(string name) => string.Concat(name.Select(
+        (letter, at) => char.IsUpper(letter) && at > 0 ? $"_{char.ToLowerInvariant(letter)}" : $"{char.ToLowerInvariant(letter)}"));
 }

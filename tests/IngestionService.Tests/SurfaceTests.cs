@@ -118,7 +118,11 @@ public class SurfaceTests
     [InlineData("--Intake:MaskingTimeout=0", "Intake:MaskingTimeout")]
     public async Task A_setting_that_makes_no_sense_stops_the_start_by_name(string setting, string named)
     {
-        var failure = await Assert.ThrowsAsync<OptionsValidationException>(() => RunningIngestion.StartAsync(setting));
+        var failure = await Assert.ThrowsAsync<OptionsValidationException>(async () =>
+        {
+            await using var app = IngestionProgram.Build(["--Kestrel:Endpoints:App:Url=http://127.0.0.1:0", setting]);
+            await app.StartAsync();
+        });
 
         Assert.Contains(named, Assert.Single(failure.Failures));
     }
