@@ -5,7 +5,8 @@ namespace PiiMasking.Sidecar;
 /// <summary>All that the sidecar writes. Names of files, components, topics and apps, counts and codes; nothing out of a message.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Information, "Sidecar stand-in {Version} for app {AppId}: HTTP {HttpPort}, gRPC {GrpcPort}, internal {InternalPort}")]
+    [LoggerMessage(1, LogLevel.Information,
+        "Sidecar stand-in {Version} for app {AppId}: HTTP {HttpPort}, gRPC {GrpcPort}, internal {InternalPort}")]
     public static partial void Starting(this ILogger logger, string version, string appId, int httpPort, int grpcPort, int internalPort);
 
     [LoggerMessage(2, LogLevel.Warning, "--{Flag} is accepted but has no effect in this stand-in")]
@@ -44,7 +45,8 @@ internal static partial class Log
     [LoggerMessage(30, LogLevel.Warning, "{Path} is not a socket and is skipped")]
     public static partial void NotASocket(this ILogger logger, string path);
 
-    [LoggerMessage(31, LogLevel.Error, "Discovery of pluggable components failed at {Path} ({Status}): is its process running? If not, delete the socket")]
+    [LoggerMessage(31, LogLevel.Error,
+        "Discovery of pluggable components failed at {Path} ({Status}): is its process running? If not, delete the socket")]
     public static partial void DiscoveryFailed(this ILogger logger, string path, StatusCode status);
 
     [LoggerMessage(32, LogLevel.Information, "Pluggable component {Type} found at {Socket}")]
@@ -59,10 +61,12 @@ internal static partial class Log
     [LoggerMessage(35, LogLevel.Warning, "Component {Name} is not loaded: it waits for the secret store '{Store}', which there is none of")]
     public static partial void ComponentParked(this ILogger logger, string name, string store);
 
-    [LoggerMessage(36, LogLevel.Error, "Component {Name}: secret '{Secret}' for property {Property} was not found; the property stays empty")]
+    [LoggerMessage(36, LogLevel.Error,
+        "Component {Name}: secret '{Secret}' for property {Property} was not found; the property stays empty")]
     public static partial void SecretMissing(this ILogger logger, string name, string property, string secret);
 
-    [LoggerMessage(37, LogLevel.Error, "Component {Name}: envRef {Variable} of property {Property} is not allowed; the property stays empty")]
+    [LoggerMessage(37, LogLevel.Error,
+        "Component {Name}: envRef {Variable} of property {Property} is not allowed; the property stays empty")]
     public static partial void EnvRefRefused(this ILogger logger, string name, string property, string variable);
 
     [LoggerMessage(40, LogLevel.Information, "Waiting for the app on port {Port}")]
@@ -83,16 +87,19 @@ internal static partial class Log
     [LoggerMessage(51, LogLevel.Error, "Subscribing to topic {Topic} of {PubSub} failed, will be tried again: {Error}")]
     public static partial void SubscribeFailed(this ILogger logger, string pubSub, string topic, string error);
 
-    [LoggerMessage(52, LogLevel.Error, "The stream of topic {Topic} of {PubSub} has ended; it is not opened again until the sidecar restarts")]
+    [LoggerMessage(52, LogLevel.Error,
+        "The stream of topic {Topic} of {PubSub} has ended; it is not opened again until the sidecar restarts")]
     public static partial void StreamEnded(this ILogger logger, string pubSub, string topic);
 
-    [LoggerMessage(53, LogLevel.Error, "The stream of topic {Topic} of {PubSub} broke; it is not opened again until the sidecar restarts: {Error}")]
+    [LoggerMessage(53, LogLevel.Error,
+        "The stream of topic {Topic} of {PubSub} broke; it is not opened again until the sidecar restarts: {Error}")]
     public static partial void StreamBroken(this ILogger logger, string pubSub, string topic, string error);
 
     [LoggerMessage(54, LogLevel.Warning, "Delivery from topic {Topic} of {PubSub} failed: {Error}")]
     public static partial void DeliveryFailed(this ILogger logger, string pubSub, string topic, string error);
 
-    [LoggerMessage(55, LogLevel.Warning, "Bulk delivery from topic {Topic} of {PubSub}: {Failed} of {Count} messages failed, the first with: {Error}")]
+    [LoggerMessage(55, LogLevel.Warning,
+        "Bulk delivery from topic {Topic} of {PubSub}: {Failed} of {Count} messages failed, the first with: {Error}")]
     public static partial void BulkDeliveryFailed(this ILogger logger, string pubSub, string topic, int failed, int count, string error);
 
     [LoggerMessage(56, LogLevel.Warning, "The app dropped a message from topic {Topic} of {PubSub}")]
@@ -107,7 +114,8 @@ internal static partial class Log
     [LoggerMessage(59, LogLevel.Warning, "An answer for a message from topic {Topic} of {PubSub} was not sent: {Error}")]
     public static partial void AnswerFailed(this ILogger logger, string pubSub, string topic, string error);
 
-    [LoggerMessage(60, LogLevel.Warning, "maxAwaitDurationMs of topic {Topic} of {PubSub} is ignored: the component announces BULK_SUBSCRIBE_IMMEDIATE")]
+    [LoggerMessage(60, LogLevel.Warning,
+        "maxAwaitDurationMs of topic {Topic} of {PubSub} is ignored: the component announces BULK_SUBSCRIBE_IMMEDIATE")]
     public static partial void AwaitIgnored(this ILogger logger, string pubSub, string topic);
 
     [LoggerMessage(61, LogLevel.Warning, "The app answered for an entry that was not sent; ignored")]
@@ -122,7 +130,8 @@ internal static partial class Log
     [LoggerMessage(64, LogLevel.Warning, "The subscription to topic {Topic} of {PubSub} has no route and is ignored")]
     public static partial void SubscriptionWithoutRoute(this ILogger logger, string pubSub, string topic);
 
-    [LoggerMessage(65, LogLevel.Warning, "GET /dapr/subscribe failed: the app could not be reached; there will be no subscriptions until it restarts")]
+    [LoggerMessage(65, LogLevel.Warning,
+        "GET /dapr/subscribe failed: the app could not be reached; there will be no subscriptions until it restarts")]
     public static partial void SubscribeUnreachable(this ILogger logger);
 
     [LoggerMessage(66, LogLevel.Debug, "GET /dapr/subscribe answered 404: the app has no subscriptions")]

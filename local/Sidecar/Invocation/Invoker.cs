@@ -127,8 +127,9 @@ internal sealed class Invoker(
         // Without a length the body can be sent only once, so there is no second try (dapr#9625).
         var mayRepeat = context.Request.ContentLength is not null
             || context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false };
-        if (mayRepeat && context.Request.ContentLength is > 0)
-            context.Request.EnableBuffering();
+        // Kept in memory as long as it may have to be sent again.
+        if (mayRepeat && context.Request.ContentLength is { } length and > 0)
+            context.Request.EnableBuffering(bufferThreshold: (int)Math.Min(length, int.MaxValue));
 
         for (var retry = 0; ; retry++)
         {

@@ -4,7 +4,6 @@ using System.Net.Mime;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 
 namespace PiiMasking.Sidecar.PubSub;
 
@@ -146,39 +145,58 @@ internal static class CloudEventEnvelope
 
     private static byte[]? PassThrough(ReadOnlyMemory<byte> data, EnvelopeContext context, DateTimeOffset? expiresAt)
     {
-        JsonObject? members;
         try
         {
             using var document = JsonDocument.Parse(data, new JsonDocumentOptions { MaxDepth = MaxDepth });
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
-                return null;
-            members = new JsonObject();
-            // Member by member, so that of a name that comes twice the last one counts, as in Go.
-            foreach (var member in document.RootElement.EnumerateObject())
-                members[member.Name] = JsonValue.Create(member.Value.Clone());
+            return document.RootElement.ValueKind == JsonValueKind.Object ? PassThrough(document.RootElement, context, expiresAt) : null;
         }
         catch (Exception broken) when (broken is JsonException or InvalidOperationException)
         {
             return null;
         }
+    }
 
-        members["topic"] = context.Topic;
-        members["pubsubname"] = context.PubSubName;
-        var traceParent = members["traceparent"]?.DeepClone() ?? context.TraceParent;
-        members["traceparent"] = traceParent;
-        members["traceid"] ??= traceParent.DeepClone();
-        members["tracestate"] ??= context.TraceState;
-        members["source"] ??= "Dapr";
-        members["type"] ??= DefaultType;
-        members["specversion"] ??= "1.0";
+    private static byte[] PassThrough(JsonElement given, EnvelopeContext context, DateTimeOffset? expiresAt)
+    {
+        // Of a name that comes twice the last one counts, as in Go; null is as good as absent.
+        var members = new OrderedDictionary<string, JsonElement>();
+        foreach (var member in given.EnumerateObject())
+            members[member.Name] = member.Value;
+
+        var traceParent = Given("traceparent") is { ValueKind: JsonValueKind.String } own ? own.GetString()! : context.TraceParent;
+        var added = new List<(string Name, string Value)> { ("topic", context.Topic), ("pubsubname", context.PubSubName) };
+        AddIfAbsent("traceparent", traceParent);
+        AddIfAbsent("traceid", traceParent);
+        AddIfAbsent("tracestate", context.TraceState);
+        AddIfAbsent("source", "Dapr");
+        AddIfAbsent("type", DefaultType);
+        AddIfAbsent("specversion", "1.0");
         if (expiresAt is { } expiration)
-            members["expiration"] = Rfc3339(expiration);
+            added.Add(("expiration", Rfc3339(expiration)));
 
-        var buffer = new ArrayBufferWriter<byte>(data.Length + 256);
+        var buffer = new ArrayBufferWriter<byte>(512);
         using var json = new Utf8JsonWriter(buffer, Plain);
-        members.WriteTo(json);
+        json.WriteStartObject();
+        foreach (var (name, value) in members.Where(member => !added.Exists(one => one.Name == member.Key)))
+        {
+            json.WritePropertyName(name);
+            json.WriteRawValue(value.GetRawText(), skipInputValidation: true);
+        }
+
+        foreach (var (name, value) in added)
+            json.WriteString(name, value);
+        json.WriteEndObject();
         json.Flush();
         return buffer.WrittenSpan.ToArray();
+
+        JsonElement? Given(string name) =>
+            members.TryGetValue(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+        void AddIfAbsent(string name, string value)
+        {
+            if (Given(name) is null)
+                added.Add((name, value));
+        }
     }
 
     private static bool IsJson(ReadOnlySpan<byte> data)

@@ -84,11 +84,11 @@ internal sealed class Subscriptions(
     {
         if (running.Count > 0)
         {
+            // Closed before paused, so that what still comes in between is left alone.
+            var drained = Task.WhenAll(running.Select(one => one.Work.CloseAsync()));
             using var pausing = new CancellationTokenSource(PauseWithin, time);
             await Task.WhenAll(running.Select(one => one.Work.PauseAsync(pausing.Token)))
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-
-            var drained = Task.WhenAll(running.Select(one => one.Work.CloseAsync()));
             try
             {
                 await drained.WaitAsync(options.GracefulShutdown, time);

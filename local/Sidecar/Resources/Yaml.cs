@@ -25,7 +25,16 @@ internal static partial class Yaml
     public static JsonNode? ToJson(string document)
     {
         var stream = new YamlStream();
-        stream.Load(new StringReader(document));
+        try
+        {
+            stream.Load(new StringReader(document));
+        }
+        catch (InvalidOperationException broken)
+        {
+            // What the scanner throws for some broken documents.
+            throw new YamlException("the document cannot be parsed", broken);
+        }
+
         return stream.Documents.Count == 0 ? null : Convert(stream.Documents[0].RootNode);
     }
 
