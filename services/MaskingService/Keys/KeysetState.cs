@@ -1,4 +1,3 @@
-using PiiMasking.MaskingService.Masking;
 using PiiMasking.Tink;
 
 namespace PiiMasking.MaskingService.Keys;
@@ -6,6 +5,12 @@ namespace PiiMasking.MaskingService.Keys;
 /// <summary>The keysets as they are at one time, opened. Take it once per piece of work, so that the work is of one piece.</summary>
 internal sealed class KeysetState : IDisposable
 {
+    /// <summary>Logical name of the address: the associated data of its tokens, fixed for the life of the data.</summary>
+    public const string IpField = "ip";
+
+    /// <summary>Logical name of the device id: the associated data of its tokens, fixed for the life of the data.</summary>
+    public const string DeviceIdField = "device_id";
+
     private readonly DeterministicAead masking;
 
     /// <param name="maskingKeyset">Of kind <see cref="KeyKind.DeterministicAead"/>; disposed with this.</param>
@@ -16,8 +21,8 @@ internal sealed class KeysetState : IDisposable
         QuarantineKeyset = quarantineKeyset;
         masking = new DeterministicAead(maskingKeyset);
         Quarantine = new Aead(quarantineKeyset);
-        Ip = masking.ForField(FieldMask.Ip);
-        DeviceId = masking.ForField(FieldMask.DeviceId);
+        Ip = masking.ForField(IpField);
+        DeviceId = masking.ForField(DeviceIdField);
         Canary = masking.ForField("canary");
     }
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using PiiMasking.Logins;
+using PiiMasking.MaskingService.Keys;
 using PiiMasking.Tink;
 
 namespace PiiMasking.MaskingService.Masking;
@@ -12,10 +13,10 @@ namespace PiiMasking.MaskingService.Masking;
 internal static class FieldMask
 {
     /// <summary>Associated data of an address.</summary>
-    public const string Ip = "ip";
+    public const string Ip = KeysetState.IpField;
 
     /// <summary>Associated data of a device id.</summary>
-    public const string DeviceId = "device_id";
+    public const string DeviceId = KeysetState.DeviceIdField;
 
     // The longest text of each family: a token's length then tells the family and nothing else.
     private const int Ipv4Width = 15;

@@ -35,6 +35,8 @@ internal sealed class GenerationKeeper(
             if (keys != claimed && await TryClaimAsync(keys, stoppingToken))
                 claimed = keys;
             await Task.Delay(RetryInterval, time, stoppingToken);
+            // The generation moves when keys are rotated; a keyset is refused for lacking the key of now, not that of the start.
+            keyring.RequiredMaskingKeyId = generation.KeyId;
             keys = keyring.Current ?? keys;
         }
     }

@@ -163,7 +163,7 @@ internal static class KeysetCommands
     {
         var keysetFile = new Option<FileInfo>("--in", "-i") { Description = "File with the masking keyset, in the clear", HelpName = "FILE", Required = true };
         var field = new Option<string>("--field", "-f") { Description = "The field that the tokens are of: its name is part of every token", Required = true };
-        field.AcceptOnlyFromAmong(Masking.FieldMask.Ip, Masking.FieldMask.DeviceId);
+        field.AcceptOnlyFromAmong(KeysetState.IpField, KeysetState.DeviceIdField);
         var yes = new Option<bool>("--yes", "-y") { Description = "Shows the values on a terminal too" };
         return Verb(terminal, "open",
             """

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using PiiMasking.MaskingService.Masking;
 using PiiMasking.Tink;
 
 namespace PiiMasking.MaskingService.Keys.Commands;
@@ -40,7 +39,7 @@ internal sealed class TokenOpener(Terminal terminal)
         var plaintext = new byte[token.Length + 1];
         var opens = cipher.TryDecryptBase64(token.Span, plaintext, out var length);
         // Addresses were padded to one length per family before they were masked.
-        if (field == FieldMask.Ip)
+        if (field == KeysetState.IpField)
             length = plaintext.AsSpan(0, length).TrimEnd((byte)' ').Length;
         plaintext[length] = (byte)'\n';
         await terminal.Output.WriteAsync(plaintext.AsMemory(0, length + 1), stopping);
