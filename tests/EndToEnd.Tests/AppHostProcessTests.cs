@@ -7,7 +7,7 @@ namespace PiiMasking.EndToEnd.Tests;
 /// <summary>AppHost as a program: what it prints, how it ends, what it leaves behind.</summary>
 public sealed class AppHostProcessTests : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private readonly ScratchFolder scratch = new();
 

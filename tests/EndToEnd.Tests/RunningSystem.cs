@@ -1,3 +1,4 @@
+using Npgsql;
 using PiiMasking.AppHost;
 using System.Collections.Concurrent;
 using PiiMasking.Backing;
@@ -49,8 +50,9 @@ public sealed class RunningSystem : IAsyncLifetime
     /// <returns>The first column of the first row, as the owner sees it.</returns>
     internal async Task<T> ScalarAsync<T>(string sql)
     {
-        await using var source = Npgsql.NpgsqlDataSource.Create(System.Database.OwnerConnectionString);
-        await using var command = source.CreateCommand(sql);
+        await using var connection = new NpgsqlConnection(System.Database.OwnerConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
         return (T)(await command.ExecuteScalarAsync())!;
     }
 

@@ -8,9 +8,12 @@ using PiiMasking.Testing;
 
 namespace PiiMasking.EndToEnd.Tests;
 
-/// <summary>What a user can get wrong: one line that names the thing and the remedy, within 15 seconds, and nothing left running.</summary>
+/// <summary>What a user can get wrong: one line that names the thing and the remedy, within seconds, and nothing left running.</summary>
 public sealed class StartFailureTests : IDisposable
 {
+    /// <summary>Half of it is allowed on a machine with nothing else to do; other test projects run beside this one.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
     private readonly ScratchFolder scratch = new();
 
     public void Dispose() => scratch.Dispose();
@@ -129,7 +132,7 @@ public sealed class StartFailureTests : IDisposable
             LogFile = scratch["apphost.log"],
         });
 
-        Assert.Equal(1, await apphost.Exited.WaitAsync(TimeSpan.FromSeconds(15)));
+        Assert.Equal(1, await apphost.Exited.WaitAsync(Limit));
         var line = Assert.Single(apphost.LastLines(), line => line.StartsWith("AppHost: ", StringComparison.Ordinal));
         Assert.Contains("Node.js is missing", line, StringComparison.Ordinal);
         Assert.Contains("install Node.js", line, StringComparison.Ordinal);
@@ -146,7 +149,7 @@ public sealed class StartFailureTests : IDisposable
         var error = await Assert.ThrowsAsync<BackingException>(() => LocalSystem.StartAsync(how, state ?? mine!, _ => { }, default));
 
         Assert.DoesNotContain('\n', error.Message);
-        Assert.InRange(took.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(15));
+        Assert.InRange(took.Elapsed, TimeSpan.Zero, Limit);
         return error.Message;
     }
 

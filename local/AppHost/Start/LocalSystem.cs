@@ -26,6 +26,9 @@ internal sealed class LocalSystem : IAsyncDisposable
     private const string SocketsFolderVariable = "DAPR_COMPONENTS_SOCKETS_FOLDER";
     private const string DefaultSocketsFolder = "/tmp/dapr-components-sockets";
 
+    private const string AliveProbe = "/healthz";
+    private const string ReadyProbe = "/readyz";
+
     /// <summary>Its components and API; the app behind it may come later, and may need them to become ready.</summary>
     private const string SidecarProbe = "/v1.0/healthz/outbound";
 
@@ -65,9 +68,9 @@ internal sealed class LocalSystem : IAsyncDisposable
         Supervised Supervise(Func<CancellationToken, Task<ChildProcess>> start) => new(start, say, TimeProvider.System);
         Postgres = Supervise(stopping => LaunchPostgresAsync(packages, stopping));
         Emulator = Supervise(stopping => LaunchEmulatorAsync(packages, stopping));
-        Component = Supervise(stopping => LaunchAsync(ComponentStart(), componentPort, "/healthz", stopping));
-        Ingestion = Supervise(stopping => LaunchAsync(IngestionStart(), ingestionPort, "/healthz", stopping));
-        Masking = Supervise(stopping => LaunchAsync(MaskingStart(), maskingPort, "/readyz", stopping));
+        Component = Supervise(stopping => LaunchAsync(ComponentStart(), componentPort, AliveProbe, stopping));
+        Ingestion = Supervise(stopping => LaunchAsync(IngestionStart(), ingestionPort, AliveProbe, stopping));
+        Masking = Supervise(stopping => LaunchAsync(MaskingStart(), maskingPort, AliveProbe, stopping));
         IngestionSidecar = Supervise(stopping => LaunchAsync(IngestionSidecarStart(sidecar!), ingestionSidecar.Http, SidecarProbe, stopping));
         MaskingSidecar = Supervise(stopping => LaunchAsync(MaskingSidecarStart(sidecar!), maskingSidecar.Http, SidecarProbe, stopping));
         all = [Postgres, Emulator, Component, Ingestion, Masking, IngestionSidecar, MaskingSidecar];
@@ -126,6 +129,8 @@ internal sealed class LocalSystem : IAsyncDisposable
         }
         catch
         {
+            // Nothing is under way that would have to be finished in order.
+            await Task.WhenAll(system.all.Select(program => program.StopAsync()));
             await system.DisposeAsync();
             throw;
         }
@@ -167,17 +172,13 @@ internal sealed class LocalSystem : IAsyncDisposable
     {
         using var start = new JointStart(stopping);
         var (database, queue, component) = (StartDatabaseAsync(start.Token), StartQueueAsync(start.Token), StartComponentAsync(start.Token));
-        var masking = StartMaskingAsync(after: database, start.Token);
-        await start.AllAsync(
-            database,
-            queue,
-            component,
-            masking,
-            StartIngestionAsync(readyAfter: masking, start.Token),
-            // A sidecar reads the secrets once, and looks for the component's socket once.
-            StartSidecarAsync(MaskingSidecar, after: queue, start.Token),
-            StartSidecarAsync(IngestionSidecar, after: Task.WhenAll(queue, component), start.Token));
-        await ingestionSidecar.WaitForSubscriptionAsync(IngestionSidecar.Process!, "logins", stopping);
+        // A sidecar reads the secrets once, and looks for the component's socket once.
+        var maskingSidecar = StartSidecarAsync(MaskingSidecar, after: queue, start.Token);
+        var ingestionSidecar = StartSidecarAsync(IngestionSidecar, after: Task.WhenAll(queue, component), start.Token);
+        var masking = StartMaskingAsync(after: database, readyAfter: maskingSidecar, start.Token);
+        var ingestion = StartIngestionAsync(readyAfter: Task.WhenAll(masking, ingestionSidecar), start.Token);
+        await start.AllAsync(database, queue, component, maskingSidecar, ingestionSidecar, masking, ingestion);
+        await this.ingestionSidecar.WaitForSubscriptionAsync(IngestionSidecar.Process!, "logins", stopping);
         await Queue.WaitUntilThereAsync(stopping);
     }
 
@@ -208,16 +209,18 @@ internal sealed class LocalSystem : IAsyncDisposable
     private async Task StartIngestionAsync(Task readyAfter, CancellationToken stopping)
     {
         await Ingestion.StartAsync(stopping);
-        // It is ready when masking is; before that it would only say so.
+        // Before that it would only say that it has to wait.
         await readyAfter;
-        await readiness.WaitAsync(Ingestion.Process!, new Uri($"http://127.0.0.1:{ingestionPort}/readyz"), stopping);
+        await readiness.WaitAsync(Ingestion.Process!, new Uri($"http://127.0.0.1:{ingestionPort}{ReadyProbe}"), stopping);
         Say("IngestionService", $"http://127.0.0.1:{ingestionPort}");
     }
 
-    private async Task StartMaskingAsync(Task after, CancellationToken stopping)
+    private async Task StartMaskingAsync(Task after, Task readyAfter, CancellationToken stopping)
     {
         await after;
         await Masking.StartAsync(stopping);
+        await readyAfter;
+        await readiness.WaitAsync(Masking.Process!, new Uri($"http://127.0.0.1:{maskingPort}{ReadyProbe}"), stopping);
         Say("MaskingService", $"http://127.0.0.1:{maskingPort}, for people http://127.0.0.1:{peoplePort}");
     }
 
@@ -325,7 +328,7 @@ internal sealed class LocalSystem : IAsyncDisposable
         options.Debug);
 
     private ChildProcessStart IngestionSidecarStart(SidecarProgram program) =>
-        ingestionSidecar.Start(program, options.Components, run, run.Sockets, Log("sidecar-ingestion"), options.Debug, appHealthPath: "/readyz");
+        ingestionSidecar.Start(program, options.Components, run, run.Sockets, Log("sidecar-ingestion"), options.Debug, appHealthPath: ReadyProbe);
 
     private ChildProcessStart MaskingSidecarStart(SidecarProgram program) =>
         maskingSidecar.Start(program, options.Components, run, run.NoSockets, Log("sidecar-masking"), options.Debug);

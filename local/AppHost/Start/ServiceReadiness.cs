@@ -8,8 +8,8 @@ namespace PiiMasking.AppHost;
 /// <summary>Waits for services that say themselves what they lack.</summary>
 internal sealed class ServiceReadiness : IDisposable
 {
-    /// <summary>A service that has said for so long that it lacks the same thing will not get it by itself.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
+    /// <summary>A service that has said for so long that it lacks the same thing, though all it needs is there, will not get it.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
 
     /// <summary>For the start of a process on a busy machine.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
