@@ -66,8 +66,9 @@ public sealed class FailureTests(SqsEmulatorFixture sqs, SharedComponent shared)
     public async Task An_outage_costs_no_receive_count()
     {
         var queue = SqsEmulatorFixture.UniqueName();
-        var instance = await Component.InitAsync(Settings(
-            ("createQueues", "true"), ("maxReceiveCount", "3"), ("visibilityTimeout", "2s"), ("retryBackoffMax", "400ms")));
+        var settings = Settings(
+            ("createQueues", "true"), ("maxReceiveCount", "3"), ("visibilityTimeout", "2s"), ("retryBackoffMax", "400ms"));
+        var instance = await Component.InitAsync(settings, queue);
         await using var stream = await instance.SubscribeAsync(queue);
         var url = await UrlAsync(queue);
         await Sqs.SendAsync(url, Enumerable.Range(0, 20).Select(i => $"body {i}"));
@@ -80,7 +81,10 @@ public sealed class FailureTests(SqsEmulatorFixture sqs, SharedComponent shared)
                 await stream.NackAsync(batch);
         }
 
+        // An instance that is replaced gives back what it has when its streams end.
         await stream.DisposeAsync();
+        settings["receivers"] = "1";
+        await Component.InitAsync(settings, queue);
         await HasDepthAsync(url, 20, 0);
         var received = new List<Message>();
         while (received.Count < 20)

@@ -10,6 +10,8 @@ internal static class PubSubRegistration
     public static void AddPubSub(this WebApplicationBuilder builder)
     {
         builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = MaxReceiveBytes);
+        // A sidecar ends every stream by cancelling it, which is told there with a stack.
+        builder.Logging.AddFilter("Grpc.AspNetCore.Server.ServerCallHandler", LogLevel.Warning);
         // The sidecar asks it for the services of the socket, by v1alpha.
         builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton<ComponentInstances>();

@@ -80,6 +80,13 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
 
     public bool Blocked => outage.Blocked;
 
+    /// <summary>How long messages are kept when there is no stream for them.</summary>
+    /// <remarks>
+    /// Nobody waits for them longer than for a consumer that died. When nothing got through, others hardly fare better, and
+    /// each time they are given back and received again brings them nearer to the dead-letter queue: then longer.
+    /// </remarks>
+    public TimeSpan KeepFor => settings.VisibilityTimeout * (outage.Blocked ? 10 : 1);
+
     /// <summary>Nothing gets through, and everything that is here has been tried enough: one new message may be fetched.</summary>
     public bool WantsFreshProbe =>
         outage.Blocked && fresh.Count == 0 && singles.All(message => message.FailuresAlone >= FailuresUntilFreshProbe)

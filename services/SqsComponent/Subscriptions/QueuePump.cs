@@ -76,11 +76,8 @@ internal sealed class QueuePump
 
     private TimeSpan Now => time.GetElapsedTime(startedAt);
 
-    /// <summary>
-    /// A stream that comes back in this time goes on with what is held; nobody else waits for it longer than for a consumer
-    /// that died.
-    /// </summary>
-    private TimeSpan? KeepUntil => deserted + settings.VisibilityTimeout;
+    /// <summary>Until when a stream that comes back goes on with what is held.</summary>
+    private TimeSpan? KeepUntil => deserted + holdings.KeepFor;
 
     public async ValueTask OpenAsync(Subscription stream, CancellationToken stopping)
     {
@@ -101,7 +98,7 @@ internal sealed class QueuePump
         }
     }
 
-    /// <summary>The stream has ended. What it had stays here, hidden, for the next one, as long as its visibility timeout.</summary>
+    /// <summary>The stream has ended. What it had stays here, hidden, for the next one, for a while.</summary>
     public async ValueTask CloseAsync(Subscription stream) => await PostAsync(
         () =>
         {
