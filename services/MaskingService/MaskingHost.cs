@@ -1,4 +1,3 @@
-using PiiMasking.MaskingService.AppApi;
 using PiiMasking.MaskingService.Audit;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Listeners;
@@ -18,8 +17,7 @@ internal static class MaskingHost
     /// <param name="configure">For tests: a last word on configuration and services.</param>
     public static WebApplication Build(Action<WebApplicationBuilder>? configure = null)
     {
-        // The settings file lies beside the program, whatever folder it is started from.
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        var builder = ServiceHost.CreateBuilder([]);
         builder.AddServiceDefaults();   // telemetry, health, problem details, log format
         builder.AddListeners();         // the app port and the people port
         builder.AddAppToken();          // what the sidecar has to show
@@ -36,7 +34,7 @@ internal static class MaskingHost
         app.UseListeners(PeopleFeature.TurnedAway);
         app.UseAuthentication();
         app.UseAuthorization();
-        app.MapLogins().On(Listener.App).RequireAppToken();         // POST /v1/logins, for ingestion only
+        app.RequireAppToken(app.MapLogins().On(Listener.App));      // POST /v1/logins, for ingestion only
         app.MapReveal();                                            // POST /v1/reveal
         app.MapAudit();                                             // GET /v1/audit
         return app;

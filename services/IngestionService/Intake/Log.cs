@@ -30,7 +30,4 @@ internal static partial class Log
 
     [LoggerMessage(2015, LogLevel.Error, "The masking service answered for {Outcomes} of {Messages} messages; all are to be delivered again")]
     public static partial void MaskingAnswerShort(this ILogger logger, int outcomes, int messages);
-
-    [LoggerMessage(2021, LogLevel.Warning, "APP_API_TOKEN is not set: whoever reaches this port may deliver logins")]
-    public static partial void NoAppToken(this ILogger logger);
 }

@@ -301,6 +301,22 @@ public sealed class StoringLogins(MigratedDatabases databases)
         Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
     }
 
+    [Fact]
+    public async Task Without_the_app_token_nothing_is_stored()
+    {
+        await using var database = await databases.CreateAsync();
+        await using var service = await StartReadyAsync(database, settings: new() { ["APP_API_TOKEN"] = "token-of-the-app" });
+
+        using (var anonymous = await service.PostAsync(Message()))
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, anonymous.StatusCode);
+        }
+
+        service.App.DefaultRequestHeaders.Add("dapr-api-token", "token-of-the-app");
+        Assert.Equal([LoginOutcome.Stored], await service.StoreAsync(Message()));
+        Assert.Equal(1, await database.ScalarAsync<long>("SELECT count(*) FROM user_logins"));
+    }
+
     private static Task<string> TotalsAsync(TestDatabase database) =>
         database.ScalarAsync<string>("SELECT concat_ws('|', stored, repeated, accounted) FROM ledger_totals");
 
