@@ -33,7 +33,15 @@ public sealed class DeterministicAead : IDisposable
     public uint PrimaryKeyId { get; }
 
     /// <summary>Whether this is an enabled key, so that tokens can be made and opened with it.</summary>
-    public bool HasKey(uint keyId) => Array.Exists(keys, key => key.Id == keyId);
+    public bool HasKey(uint keyId)
+    {
+        foreach (var (id, _) in keys)
+        {
+            if (id == keyId)
+                return true;
+        }
+        return false;
+    }
 
     /// <summary>The cipher for one field. What depends on key and field only is computed here, once, and kept.</summary>
     /// <param name="associatedData">Logical field name, such as <c>ip</c>: authenticated, not hidden, taken as UTF-8. The same

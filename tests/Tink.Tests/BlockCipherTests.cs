@@ -57,6 +57,23 @@ public sealed class BlockCipherTests
             },
             iter: 2000);
 
+    [Fact]
+    public void The_platforms_way_is_safe_for_many_threads()
+    {
+        using var siv = new AesSiv(new BlockCipher.PlatformCipher(new byte[32]), new BlockCipher.PlatformCipher(Enumerable.Repeat((byte)1, 32).ToArray()));
+        using var cipher = siv.Bind("ip"u8);
+        var expected = Enumerable.Range(0, 64).Select(Seal).ToArray();
+
+        Parallel.For(0, 20_000, i => Assert.Equal(expected[i % 64], Seal(i % 64)));
+
+        string Seal(int i)
+        {
+            var token = new byte[i + AesSiv.IvLength];
+            cipher.Seal(Enumerable.Repeat((byte)i, i).ToArray(), token);
+            return Convert.ToHexString(token);
+        }
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(15)]

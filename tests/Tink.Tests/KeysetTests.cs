@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using CsCheck;
 
 namespace PiiMasking.Tink.Tests;
 
@@ -232,6 +233,27 @@ public sealed class KeysetTests
             Assert.Throws<KeysetException>(() => Keyset.Parse(broken));
         }
     }
+
+    [Fact]
+    public void Any_text_is_a_keyset_or_refused_as_one()
+    {
+        var valid = Encoding.UTF8.GetBytes(Vectors.KeysetJson("AesSivKey", [0x12, 64, .. Secret]));
+        Gen.Select(Gen.Int[0, valid.Length - 1], Gen.Byte, Gen.Int[0, valid.Length - 1], Gen.Byte).Sample(
+            (at, value, at2, value2) =>
+            {
+                var text = valid.ToArray();
+                (text[at], text[at2]) = (value, value2);
+                return Record.Exception(() => Keyset.Parse(text).Dispose()) is null or KeysetException;
+            },
+            iter: 20_000);
+    }
+
+    [Fact]
+    public void Any_protobuf_is_a_key_or_refused_as_one() =>
+        Gen.Byte.Array[0, 80].Sample(
+            proto => new[] { "AesSivKey", "AesGcmKey", "HmacKey" }.All(
+                type => Record.Exception(() => Vectors.Keyset(Vectors.KeysetJson(type, proto)).Dispose()) is null or KeysetException),
+            iter: 5_000);
 
     [Fact]
     public void A_keyset_of_another_kind_is_refused_by_every_primitive()
