@@ -135,17 +135,19 @@ internal sealed class Jwe
 
     private static string ReadHeader(byte[] header)
     {
-        JsonElement json;
         try
         {
             using var document = JsonDocument.Parse(header, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            json = document.RootElement.Clone();
+            return ReadHeader(document.RootElement);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new KeySourceException("The JWE's header is not JSON, or has a member twice; store what 'keyset wrap' prints, whole.");
         }
+    }
 
+    private static string ReadHeader(JsonElement json)
+    {
         if (json.ValueKind != JsonValueKind.Object)
             throw new KeySourceException("The JWE's header is not a JSON object; store what 'keyset wrap' prints, whole.");
         if (!IsText(json, "alg", KeyWrapAlgorithm) || !IsText(json, "enc", ContentAlgorithm))

@@ -36,6 +36,42 @@ internal sealed class KeyEncryptionKeys : IDisposable
             local = LocalKek.FromPemFile(file);
     }
 
+    /// <summary>A key-encryption key that is named on the command line.</summary>
+    /// <exception cref="KeySourceException">None is named, or not as it should be.</exception>
+    public static KeyEncryptionKeys From(string? vault, string? keyName, string? localFile)
+    {
+        var options = new KeyOptions
+        {
+            RequireKek = true,
+            KeyVault = vault is null && keyName is null ? null : new KeyVaultOptions
+            {
+                VaultUri = Uri.TryCreate(vault, UriKind.Absolute, out var address) ? address : null,
+                KeyName = keyName ?? "",
+            },
+            LocalKekFile = localFile,
+        };
+        var faults = new KeyOptionsValidator().Validate(null, options);
+        return faults.Succeeded
+            ? new KeyEncryptionKeys(Options.Create(options))
+            : throw new KeySourceException("Name the key that opens the keyset: --vault https://contoso.vault.azure.net --key-name NAME, or --kek FILE.");
+    }
+
+    /// <summary>Opens a JWE.</summary>
+    /// <returns>Its content; the caller disposes it.</returns>
+    /// <exception cref="KeySourceException">No key is configured, the JWE names another one, or it does not open.</exception>
+    public async Task<SecretBuffer> OpenAsync(Jwe jwe, CancellationToken stopping)
+    {
+        var contentKey = await UnwrapAsync(jwe, stopping);
+        try
+        {
+            return jwe.Open(contentKey);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(contentKey);
+        }
+    }
+
     /// <summary>Has the content key of a JWE opened.</summary>
     /// <returns>The content key, in memory that the caller wipes.</returns>
     /// <exception cref="KeySourceException">No key is configured, the JWE names another one, or the vault does not open it.</exception>

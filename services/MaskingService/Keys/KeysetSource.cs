@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.Extensions.Options;
 using PiiMasking.Tink;
 
@@ -55,16 +54,7 @@ internal sealed class KeysetSource(SecretReader secrets, KeyEncryptionKeys keks,
         if (!Jwe.LooksLikeOne(text.Span))
             throw new KeySourceException("It is neither a keyset nor a JWE. Store the text that 'MaskingService keyset new' or 'keyset wrap' prints.");
 
-        var jwe = Jwe.Parse(text.Span);
-        var contentKey = await keks.UnwrapAsync(jwe, stopping);
-        try
-        {
-            using var content = jwe.Open(contentKey);
-            return Keyset.Parse(content.Span);
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(contentKey);
-        }
+        using var content = await keks.OpenAsync(Jwe.Parse(text.Span), stopping);
+        return Keyset.Parse(content.Span);
     }
 }

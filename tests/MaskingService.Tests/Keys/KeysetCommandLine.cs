@@ -156,6 +156,28 @@ public sealed class KeysetCommandLine : IDisposable
     }
 
     [Fact]
+    public async Task A_wrapped_keyset_is_unwrapped_rotated_and_wrapped_again()
+    {
+        using var key = RSA.Create(2048);
+        await File.WriteAllTextAsync(scratch["kek.pem"], key.ExportPkcs8PrivateKeyPem());
+        var keyset = (await RunAsync("", "new", "--kind", "masking")).Output;
+        var wrapped = (await RunAsync(keyset, "wrap", "--public-key", scratch["kek.pem"], "--kid", "local")).Output;
+
+        var unwrapped = await RunAsync(wrapped, "unwrap", "--kek", scratch["kek.pem"]);
+        Assert.Equal((0, keyset, ""), unwrapped);
+        var again = (await RunAsync((await RunAsync(unwrapped.Output, "rotate")).Output, "wrap", "--public-key", scratch["kek.pem"], "--kid", "local")).Output;
+        using var rotated = Parse((await RunAsync(again, "unwrap", "--kek", scratch["kek.pem"])).Output);
+        Assert.Equal(2, rotated.Keys.Count);
+
+        await RefusedAsync("--vault", wrapped, "unwrap");
+        await RefusedAsync("--vault", wrapped, "unwrap", "--vault", "http://contoso.vault.azure.net", "--key-name", "masking-kek");
+        await RefusedAsync("five parts", keyset, "unwrap", "--kek", scratch["kek.pem"]);
+        await RefusedAsync(
+            "another key than a version of https://contoso.vault.azure.net/keys/masking-kek/",
+            JweVectors.Test("valid-2048").Text("jwe"), "unwrap", "--vault", "https://contoso.vault.azure.net", "--key-name", "masking-kek");
+    }
+
+    [Fact]
     public async Task Wrap_refuses_what_would_be_found_out_too_late()
     {
         using var small = RSA.Create(1024);

@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
+using Azure.Core;
+using Azure.Identity;
 using Microsoft.AspNetCore.Http;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.Testing;
@@ -158,6 +160,30 @@ public sealed class OpeningWrappedKeysets : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Without_an_identity_the_refusal_says_how_to_get_one()
+    {
+        using var keks = new KeyEncryptionKeys(Options("masking-kek"), new NoCredential(), vault.Transport);
+
+        Assert.Contains("no Azure identity", (await OpenAsync(keks, ValidJwe)).Refusal!.Message, StringComparison.Ordinal);
+        Assert.Empty(vault.Calls);
+    }
+
+    [Fact]
+    public void Any_text_is_a_jwe_or_refused_as_one()
+    {
+        var valid = Encoding.ASCII.GetBytes(ValidJwe);
+        var random = new Random(5297);
+        for (var i = 0; i < 5000; i++)
+        {
+            var text = valid.ToArray();
+            for (var change = random.Next(1, 4); change > 0; change--)
+                text[random.Next(text.Length)] = (byte)random.Next(256);
+            var refusal = Record.Exception(() => Jwe.Parse(text));
+            Assert.True(refusal is null or KeySourceException, refusal?.ToString());
+        }
+    }
+
+    [Fact]
     public async Task Without_a_configured_key_a_wrapped_keyset_is_refused()
     {
         using var keks = new KeyEncryptionKeys(new KeyOptions(), credential: null, transport: null);
@@ -190,7 +216,7 @@ public sealed class OpeningWrappedKeysets : IAsyncLifetime
         try
         {
             var jwe = Jwe.Parse(Encoding.UTF8.GetBytes(text));
-            using var content = jwe.Open(await keks.UnwrapAsync(jwe, TestContext.Current.CancellationToken));
+            using var content = await keks.OpenAsync(jwe, TestContext.Current.CancellationToken);
             return (Encoding.UTF8.GetString(content.Span), null);
         }
         catch (KeySourceException e)
@@ -199,16 +225,24 @@ public sealed class OpeningWrappedKeysets : IAsyncLifetime
         }
     }
 
-    private KeyEncryptionKeys Keks(string keyName, TimeSpan? timeout = null) => new(
-        new KeyOptions
+    private static KeyOptions Options(string keyName, TimeSpan? timeout = null) => new()
+    {
+        KeyVault = new KeyVaultOptions
         {
-            KeyVault = new KeyVaultOptions
-            {
-                VaultUri = new Uri("https://example-vault.vault.azure.net"),
-                KeyName = keyName,
-                Timeout = timeout ?? TimeSpan.FromSeconds(10),
-            },
+            VaultUri = new Uri("https://example-vault.vault.azure.net"),
+            KeyName = keyName,
+            Timeout = timeout ?? TimeSpan.FromSeconds(10),
         },
-        vault.Credential,
-        vault.Transport);
+    };
+
+    private KeyEncryptionKeys Keks(string keyName, TimeSpan? timeout = null) => new(Options(keyName, timeout), vault.Credential, vault.Transport);
+
+    private sealed class NoCredential : TokenCredential
+    {
+        public override AccessToken GetToken(TokenRequestContext requestContext, CancellationToken cancellationToken) =>
+            throw new CredentialUnavailableException("SECRET-DETAIL of the identity");
+
+        public override ValueTask<AccessToken> GetTokenAsync(TokenRequestContext requestContext, CancellationToken cancellationToken) =>
+            throw new CredentialUnavailableException("SECRET-DETAIL of the identity");
+    }
 }

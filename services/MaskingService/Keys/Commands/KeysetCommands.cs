@@ -47,6 +47,7 @@ internal static class KeysetCommands
                 + "Disable the key first, and wait until nobody misses it."),
             List(terminal),
             Wrap(terminal),
+            Unwrap(terminal),
             Open(terminal),
         };
 
@@ -156,6 +157,31 @@ internal static class KeysetCommands
                 using (key)
                     await files.WriteAsync(arguments, Encoding.ASCII.GetBytes(Jwe.Wrap(text.Span, key, kid)), stopping);
                 await terminal.Notes.WriteLineAsync($"Wrapped for {kid}.");
+            });
+    }
+
+    private static Command Unwrap(Terminal terminal)
+    {
+        var vault = new Option<string?>("--vault") { Description = "Address of the Key Vault, such as https://contoso.vault.azure.net", HelpName = "URL" };
+        var keyName = new Option<string?>("--key-name") { Description = "Name of the vault's key", HelpName = "NAME" };
+        var kek = new Option<FileInfo?>("--kek") { Description = "In place of a vault: PEM file with the RSA private key", HelpName = "FILE" };
+        var files = new KeysetFiles(terminal);
+        return Verb(terminal, "unwrap",
+            """
+            Opens a wrapped keyset, so that it can be changed and wrapped again. Key Vault opens it for who may call keys/unwrapKey (az login):
+
+              MaskingService keyset unwrap --vault https://contoso.vault.azure.net --key-name masking-kek --in masking.jwe \
+                | MaskingService keyset rotate --standby \
+                | MaskingService keyset wrap --public-key kek.json --out masking.new.jwe
+            """,
+            [vault, keyName, kek, files.In, files.Out], [], async (arguments, stopping) =>
+            {
+                using var stored = await files.ReadAnyAsync(arguments, stopping);
+                using var keks = KeyEncryptionKeys.From(arguments.GetValue(vault), arguments.GetValue(keyName), arguments.GetValue(kek)?.FullName);
+                var jwe = Jwe.Parse(stored.Span.Trim(" \t\r\n"u8));
+                using var content = await keks.OpenAsync(jwe, stopping);
+                using var keyset = Keyset.Parse(content.Span);
+                await files.WriteAsync(arguments, keyset, stopping);
             });
     }
 

@@ -31,22 +31,29 @@ internal sealed class KeysetFiles(Terminal terminal)
         return Keyset.Parse(text.Span);
     }
 
-    /// <summary>The keyset's text, which may be more than one command needs.</summary>
+    /// <summary>The keyset's text, in the clear.</summary>
+    /// <exception cref="KeySourceException">There is no input, or it is wrapped.</exception>
     public async Task<SecretBuffer> ReadTextAsync(ParseResult arguments, CancellationToken stopping)
+    {
+        var text = await ReadAnyAsync(arguments, stopping);
+        if (!Jwe.LooksLikeOne(text.Span) || text.Span[0] == (byte)'{')
+            return text;
+
+        text.Dispose();
+        throw new KeySourceException("The keyset is wrapped (a JWE). Unwrap it with 'keyset unwrap', change it, and wrap it again with 'keyset wrap'.");
+    }
+
+    /// <summary>Whatever the input is.</summary>
+    /// <exception cref="KeySourceException">There is no input.</exception>
+    public async Task<SecretBuffer> ReadAnyAsync(ParseResult arguments, CancellationToken stopping)
     {
         var file = arguments.GetValue(In);
         if (file is null && terminal.InputIsTerminal)
             throw new KeySourceException("Give the keyset with --in FILE, or on standard input.");
 
         await using var opened = file is null ? null : Open(file);
-        var text = await SecretBuffer.ReadAsync(opened ?? terminal.Input, LargestKeyset, stopping)
+        return await SecretBuffer.ReadAsync(opened ?? terminal.Input, LargestKeyset, stopping)
             ?? throw new KeySourceException("The input is larger than 1 MiB, so it is no keyset.");
-        if (Jwe.LooksLikeOne(text.Span) && text.Span[0] != (byte)'{')
-        {
-            text.Dispose();
-            throw new KeySourceException("The keyset is wrapped (a JWE). Work on the keyset itself, and wrap the result again with 'keyset wrap'.");
-        }
-        return text;
     }
 
     public async Task WriteAsync(ParseResult arguments, Keyset keyset, CancellationToken stopping)
