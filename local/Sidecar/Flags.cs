@@ -169,6 +169,7 @@ internal static class Flags
             HttpPort = httpPort,
             GrpcPort = grpcPort,
             InternalPort = internalPort,
+            InternalPortIsGiven = given.Last("dapr-internal-grpc-port") is not null,
             ListenAddresses = Csv(given.Last("dapr-listen-addresses")),
             ResourcesPaths = [.. given.All("resources-path").Concat(given.All("components-path"))],
             ConfigPaths = [.. given.All("config").Where(path => path.Length > 0)],

@@ -15,6 +15,12 @@ try
         return 0;
     }
 
+    if (given.On("wait"))
+    {
+        await OutboundHealth.WaitAsync(given.Last("dapr-http-port") ?? "3500");
+        return 0;
+    }
+
     var options = Flags.Interpret(given, Environment.GetEnvironmentVariable);
     await SidecarHost.RunAsync(options);
     return 0;

@@ -16,13 +16,15 @@ namespace PiiMasking.Sidecar;
 /// <summary>The sidecar as a host: three ports, and all its parts.</summary>
 internal static class SidecarHost
 {
-    // Go's server allows this much more than the header limit it is given.
-    private const int HeaderSlack = 4096;
+    // Go's server allows 4 KiB more than the header limit it is given; between sidecars there are a few headers more.
+    private const int HeaderSlack = 4096 + 1024;
 
     /// <summary>Runs a sidecar until it is told to stop.</summary>
     /// <exception cref="StartupException">It cannot start; the message is all there is to say.</exception>
     public static async Task RunAsync(SidecarOptions options)
     {
+        options = WithFreeInternalPort(options);
+
         // Empty: the environment around the sidecar is the app's, and must not configure the sidecar's own host.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         AddLogging(builder, options);
@@ -181,6 +183,24 @@ internal static class SidecarHost
         {
             throw new StartupException(taken.Message);
         }
+    }
+
+    // As daprd does, so that two sidecars of one app can run side by side.
+    private static SidecarOptions WithFreeInternalPort(SidecarOptions options)
+    {
+        if (options.InternalPortIsGiven)
+            return options;
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, options.InternalPort));
+        }
+        catch (SocketException)
+        {
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        }
+
+        return options with { InternalPort = ((IPEndPoint)socket.LocalEndPoint!).Port };
     }
 
     private static void Probe(string flag, int port, IPAddress address)

@@ -19,6 +19,9 @@ internal sealed record SidecarOptions
     public int HttpPort { get; init; } = 3500;
     public int GrpcPort { get; init; } = 50001;
     public int InternalPort { get; init; }
+
+    /// <summary>The internal port was asked for; otherwise another may be taken if it is occupied.</summary>
+    public bool InternalPortIsGiven { get; init; }
     public IReadOnlyList<string> ListenAddresses { get; init; } = [];
 
     public IReadOnlyList<string> ResourcesPaths { get; init; } = [];

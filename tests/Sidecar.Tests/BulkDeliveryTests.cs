@@ -209,6 +209,19 @@ public sealed class BulkDeliveryTests
     }
 
     [Fact]
+    public async Task Odd_text_and_numbers_in_an_entry_do_no_harm()
+    {
+        await using var bulk = await StartAsync(Events);
+        bulk.App.On("/in", Answering("SUCCESS"));
+
+        await bulk.Stream.SendAsync([.. """{"a":"x"""u8, 0xff, .. "\",\"b\":\"\\ud800\",\"c\":1e999}"u8]);
+        await bulk.Stream.AnswerAsync(stopping);
+        var delivered = await bulk.App.NextAsync(stopping);
+
+        Assert.Contains("\"event\":{\"a\":\"x\uFFFD\",\"b\":\"\\ud800\",\"c\":1e999}", delivered.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_entry_that_is_no_JSON_or_has_expired_is_settled_without_a_call()
     {
         await using var bulk = await StartAsync(Events);

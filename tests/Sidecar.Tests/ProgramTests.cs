@@ -43,6 +43,25 @@ public sealed class ProgramTests
     }
 
     [Fact]
+    public async Task Two_sidecars_of_one_app_run_side_by_side_and_a_third_process_can_wait_for_them()
+    {
+        await using var first = await RunningSidecar.StartAsync(new Setup("twin"), stopping);
+        using var waiting = Start("--wait", $"--dapr-http-port={first.Options.HttpPort}");
+        await waiting.WaitForExitAsync(stopping);
+        using var occupied = new TcpListener(IPAddress.Loopback, Flags.Interpret(Flags.Read(["--app-id=twin"]), _ => null).InternalPort);
+        occupied.Start();
+        using var ports = Backing.LoopbackPort.Reserve();
+        using var more = Backing.LoopbackPort.Reserve();
+        using var second = Start("--app-id=twin", $"--dapr-http-port={ports}", $"--dapr-grpc-port={more}");
+        using var ready = Start("--wait", $"--dapr-http-port={ports}");
+        await ready.WaitForExitAsync(stopping);
+
+        Assert.Equal((0, 0), (waiting.ExitCode, ready.ExitCode));
+        Assert.Equal(0, Kill(second.Id, 15));
+        await second.WaitForExitAsync(stopping);
+    }
+
+    [Fact]
     public async Task The_version_is_printed()
     {
         using var program = Start("--version");

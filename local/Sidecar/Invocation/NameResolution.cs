@@ -68,7 +68,20 @@ internal sealed class NameResolution
         }
     }
 
+    /// <exception cref="StartupException">The folder cannot be written to.</exception>
     public void Register()
+    {
+        try
+        {
+            WriteOwnAddress();
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            throw new StartupException($"the name resolution's folder {folder} cannot be written to: {refused.GetType().Name}");
+        }
+    }
+
+    private void WriteOwnAddress()
     {
         if (folder is null)
             return;

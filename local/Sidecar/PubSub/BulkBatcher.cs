@@ -36,10 +36,24 @@ internal sealed class BulkBatcher(
             else
                 Take(batch);
 
+            await FlushAsync(batch, stopping);
+            batch.Clear();
+        }
+    }
+
+    private async Task FlushAsync(List<Waiting> batch, CancellationToken stopping)
+    {
+        try
+        {
             var errors = await flush([.. batch.Select(entry => entry.Message)], stopping);
             for (var i = 0; i < batch.Count; i++)
                 batch[i].Answer.SetResult(errors[i]);
-            batch.Clear();
+        }
+        catch (Exception failed)
+        {
+            // Nobody may wait for ever; whoever submitted a message deals with it.
+            batch.ForEach(entry => entry.Answer.TrySetException(failed));
+            throw;
         }
     }
 

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Mime;
 using System.Numerics;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using PiiMasking.Sidecar.App;
@@ -206,13 +207,20 @@ internal sealed class BulkDelivery(AppChannel app, TimeProvider time, ILogger<Bu
                     json.WriteEndArray();
                     break;
                 case JsonTokenType.PropertyName:
-                    json.WritePropertyName(reader.GetString()!);
+                    json.WritePropertyName(TryText(ref reader) ?? Encoding.UTF8.GetString(reader.ValueSpan));
                     break;
+                case JsonTokenType.String when TryText(ref reader) is { } text:
+                    json.WriteStringValue(text);
+                    break;
+                // Broken UTF-8 becomes the replacement character, as in Go; an unpaired surrogate stays escaped as it was.
                 case JsonTokenType.String:
-                    json.WriteStringValue(reader.GetString());
+                    json.WriteRawValue($"\"{Encoding.UTF8.GetString(reader.ValueSpan)}\"", skipInputValidation: true);
+                    break;
+                case JsonTokenType.Number when double.IsFinite(reader.GetDouble()):
+                    WriteNumber(reader.GetDouble(), json);
                     break;
                 case JsonTokenType.Number:
-                    WriteNumber(reader.GetDouble(), json);
+                    json.WriteRawValue(reader.ValueSpan, skipInputValidation: true);
                     break;
                 case JsonTokenType.True or JsonTokenType.False:
                     json.WriteBooleanValue(reader.GetBoolean());
@@ -221,6 +229,18 @@ internal sealed class BulkDelivery(AppChannel app, TimeProvider time, ILogger<Bu
                     json.WriteNullValue();
                     break;
             }
+        }
+    }
+
+    private static string? TryText(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
         }
     }
 

@@ -72,6 +72,11 @@ internal sealed class TopicSubscription
         {
             // Stopped.
         }
+        catch (Exception defect) when (defect is not OperationCanceledException)
+        {
+            // Our own mistake: this stream is lost, the others go on. Only its kind, since the text may quote a message.
+            logger.StreamBroken(subscription.PubSubName, subscription.Topic, defect.GetType().Name);
+        }
     }
 
     /// <summary>Takes nothing new. Returns when everything in flight is answered.</summary>
