@@ -26,10 +26,16 @@ public sealed class DaprAspNetCoreTests
         using var setup = new Setup().Flag("app-port", port).Environment("APP_API_TOKEN", "app-token").Pluggable();
         await using var component = await TestComponent.StartAsync(setup.Sockets, features: ["BULK_SUBSCRIBE_IMMEDIATE"]);
         await using var sidecar = await RunningSidecar.StartAsync(setup, stopping);
-        var streams = new[] { await component.NextStreamAsync(stopping), await component.NextStreamAsync(stopping), await component.NextStreamAsync(stopping) }
-            .ToDictionary(stream => stream.Name);
+        var streams = new Dictionary<string, PulledTopic>();
+        while (streams.Count < 3)
+        {
+            var stream = await component.NextStreamAsync(stopping);
+            streams.Add(stream.Name, stream);
+        }
 
-        await streams["single"].SendAsync("""{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"application/json","data":{"name":"a"}}""");
+        await streams["single"].SendAsync("""
+            {"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"application/json","data":{"name":"a"}}
+            """);
         Assert.Equal("single a", await received.Reader.ReadAsync(stopping));
         Assert.Null((await streams["single"].AnswerAsync(stopping)).Error);
 

@@ -30,7 +30,8 @@ public sealed class FlagsTests
     [Fact]
     public void Paths_may_be_given_several_times_and_by_their_old_name()
     {
-        var options = Options("--app-id=a", "--resources-path", "x", "--components-path=y", "--resources-path", "z", "--config=1", "--config=2");
+        var options = Options(
+            "--app-id=a", "--resources-path", "x", "--components-path=y", "--resources-path", "z", "--config=1", "--config=2");
 
         Assert.Equal(["x", "z", "y"], options.ResourcesPaths);
         Assert.Equal(["1", "2"], options.ConfigPaths);

@@ -84,7 +84,8 @@ public sealed class HealthAndTokenTests
     {
         using var setup = new Setup().Secrets("""{"a":"1"}""").Environment("DAPR_API_TOKEN", "api-token");
         await using var sidecar = await RunningSidecar.StartAsync(setup, stopping);
-        using var stranger = new DaprClientBuilder().UseHttpEndpoint(sidecar.HttpEndpoint).UseGrpcEndpoint(sidecar.GrpcEndpoint).UseDaprApiToken("").Build();
+        using var stranger = new DaprClientBuilder()
+            .UseHttpEndpoint(sidecar.HttpEndpoint).UseGrpcEndpoint(sidecar.GrpcEndpoint).UseDaprApiToken("").Build();
         using var known = sidecar.Client();
         using var channel = GrpcChannel.ForAddress(sidecar.GrpcEndpoint);
 
@@ -108,7 +109,8 @@ public sealed class HealthAndTokenTests
         await reflection.RequestStream.WriteAsync(new ServerReflectionRequest { ListServices = "*" }, stopping);
         Assert.True(await reflection.ResponseStream.MoveNext(stopping));
 
-        Assert.Contains("dapr.proto.runtime.v1.Dapr", reflection.ResponseStream.Current.ListServicesResponse.Service.Select(service => service.Name));
+        var services = reflection.ResponseStream.Current.ListServicesResponse.Service;
+        Assert.Contains("dapr.proto.runtime.v1.Dapr", services.Select(service => service.Name));
     }
 
     [Fact]
@@ -127,7 +129,8 @@ public sealed class HealthAndTokenTests
         Assert.Equal(204, (int)put.StatusCode);
         Assert.Equal("app", json.GetProperty("id").GetString());
         Assert.NotEmpty(json.GetProperty("runtimeVersion").GetString()!);
-        Assert.Equal(("blue", "large"), (json.GetProperty("extended").GetProperty("colour").GetString(), json.GetProperty("extended").GetProperty("size").GetString()));
+        var extended = json.GetProperty("extended");
+        Assert.Equal(("blue", "large"), (extended.GetProperty("colour").GetString(), extended.GetProperty("size").GetString()));
         Assert.Equal(app.Port, json.GetProperty("appConnectionProperties").GetProperty("port").GetInt32());
         Assert.Equal("app", sdk.Id);
         Assert.Equal("blue", sdk.Extended["colour"]);
@@ -168,7 +171,11 @@ public sealed class HealthAndTokenTests
     {
         using var setup = new Setup();
         await using var sidecar = await RunningSidecar.StartAsync(setup, stopping);
-        using var http2 = new HttpClient { DefaultRequestVersion = new Version(2, 0), DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var http2 = new HttpClient
+        {
+            DefaultRequestVersion = new Version(2, 0),
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
 
         using var health = await http2.GetAsync($"{sidecar.GrpcEndpoint}/v1.0/metadata", stopping);
         using var grpc = await sidecar.Http.PostAsync("/dapr.proto.runtime.v1.Dapr/GetMetadata", new StringContent(""), stopping);

@@ -17,7 +17,8 @@ public sealed class InvocationTests
     {
         await using var pair = await Pair.StartAsync(stopping, callee => callee.Environment("APP_API_TOKEN", "callee-token"));
 
-        using var request = new HttpRequestMessage(HttpMethod.Patch, "/v1.0/invoke/callee/method/a%20b/../c%2Fd//e/?q=%20x&q=2") { Content = new StringContent("body") };
+        using var request = new HttpRequestMessage(HttpMethod.Patch, "/v1.0/invoke/callee/method/a%20b/../c%2Fd//e/?q=%20x&q=2");
+        request.Content = new StringContent("body");
         request.Headers.TryAddWithoutValidation("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         request.Headers.TryAddWithoutValidation("tracestate", "a=b");
         request.Headers.TryAddWithoutValidation("baggage", "k=v");
@@ -44,7 +45,8 @@ public sealed class InvocationTests
         Assert.NotEmpty(asked.Headers["X-Forwarded-Host"]);
         Assert.StartsWith("for=127.0.0.1;by=127.0.0.1;host=", asked.Headers["Forwarded"], StringComparison.Ordinal);
         Assert.Equal("4", asked.Headers["Content-Length"]);
-        Assert.DoesNotContain(asked.Headers.Keys, key => key.ToUpperInvariant() is "X-HOP" or "TE" or "PROXY-AUTHORIZATION" or "DAPR-APP-ID");
+        Assert.DoesNotContain(
+            asked.Headers.Keys, key => key.ToUpperInvariant() is "X-HOP" or "TE" or "PROXY-AUTHORIZATION" or "DAPR-APP-ID");
     }
 
     [Theory]
@@ -55,7 +57,8 @@ public sealed class InvocationTests
     {
         await using var pair = await Pair.StartAsync(stopping);
 
-        using var request = new HttpRequestMessage(HttpMethod.Post, way == "namespace" ? "/v1.0/invoke/callee.default/method/v1/x" : "/v1/x");
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post, way == "namespace" ? "/v1.0/invoke/callee.default/method/v1/x" : "/v1/x");
         if (way == "header")
             request.Headers.Add("dapr-app-id", "callee");
         if (way == "basic")
@@ -239,10 +242,12 @@ public sealed class InvocationTests
     [Theory]
     [InlineData("{ defaultAction: deny }", 403)]
     [InlineData("{ policies: [{ appId: caller, defaultAction: allow, trustDomain: public, namespace: default }] }", 403)]
-    [InlineData("{ defaultAction: allow, policies: [{ appId: caller, defaultAction: deny, trustDomain: public, namespace: default }] }", 200)]
+    [InlineData(
+        "{ defaultAction: allow, policies: [{ appId: caller, defaultAction: deny, trustDomain: public, namespace: default }] }", 200)]
     public async Task Access_control_without_mTLS_applies_its_global_action_to_every_caller(string accessControl, int status)
     {
-        await using var pair = await Pair.StartAsync(stopping, callee => callee.Configuration($$"""{ accessControl: {{accessControl}} }"""));
+        await using var pair = await Pair.StartAsync(
+            stopping, callee => callee.Configuration($$"""{ accessControl: {{accessControl}} }"""));
 
         using var response = await pair.Http.PostAsync("/v1.0/invoke/callee/method/x", new StringContent("b"), stopping);
 
@@ -261,7 +266,8 @@ public sealed class InvocationTests
         // Of a chunked body the chunks' own headers count too.
         foreach (var (size, status) in ((int, int)[])[(isChunked ? 1000 : 1024, 200), (1025, 413)])
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1.0/invoke/callee/method/x") { Content = new ByteArrayContent(new byte[size]) };
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1.0/invoke/callee/method/x");
+            request.Content = new ByteArrayContent(new byte[size]);
             request.Headers.TransferEncodingChunked = isChunked;
             using var response = await pair.Http.SendAsync(request, stopping);
             Assert.Equal(status, (int)response.StatusCode);
@@ -294,8 +300,8 @@ public sealed class InvocationTests
     public async Task The_name_format_resolver_dials_what_it_makes_of_the_app_id()
     {
         await using var pair = await Pair.StartAsync(stopping);
-        using var setup = new Setup("third").Configuration(
-            $$"""{ nameResolution: { component: nameformat, configuration: { format: "127.0.0.1:{{pair.Callee.Options.InternalPort}}#{appid}" } } }""");
+        using var setup = new Setup("third")
+            .Configuration("""{ nameResolution: { component: nameformat, configuration: { format: "{appid}:1" } } }""");
         setup.Configuration(
             $$"""{ nameResolution: { configuration: { format: "{appid}:{{pair.Callee.Options.InternalPort}}" } } }""");
         await using var third = await RunningSidecar.StartAsync(setup, stopping);

@@ -79,7 +79,13 @@ public sealed class LoadingTests
     public async Task What_is_not_for_this_app_or_not_Daprs_is_skipped()
     {
         using var setup = new Setup().InMemory()
-            .Resource("apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: { name: x }\nspec: { type: pubsub.unheard-of }\nscopes: [other]")
+            .Resource("""
+                apiVersion: dapr.io/v1alpha1
+                kind: Component
+                metadata: { name: x }
+                spec: { type: pubsub.unheard-of }
+                scopes: [other]
+                """)
             .Resource("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a]")
             .Resource("apiVersion: dapr.io/v2\nkind: Component\nmetadata: { name: y }\nspec: { type: pubsub.unheard-of }")
             .Resource("apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: { name: r }\nspec: {}")
@@ -89,7 +95,8 @@ public sealed class LoadingTests
         await File.WriteAllTextAsync(setup["resources/notes.txt"], "x", stopping);
         await using var sidecar = await RunningSidecar.StartAsync(setup, stopping);
 
-        Assert.Contains("""{"name":"pubsub","type":"pubsub.in-memory","version":"v1"}]""", await sidecar.Http.GetStringAsync("/v1.0/metadata", stopping), StringComparison.Ordinal);
+        var metadata = await sidecar.Http.GetStringAsync("/v1.0/metadata", stopping);
+        Assert.Contains("""[{"name":"pubsub","type":"pubsub.in-memory","version":"v1"}]""", metadata, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -131,8 +138,12 @@ public sealed class LoadingTests
     [InlineData("state.redis")]
     public async Task Unless_it_says_that_errors_are_to_be_ignored(string type)
     {
-        using var setup = new Setup().Resource(
-            $"apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{ name: mine }}\nspec: {{ type: {type}, version: v1, ignoreErrors: true }}");
+        using var setup = new Setup().Resource($$"""
+            apiVersion: dapr.io/v1alpha1
+            kind: Component
+            metadata: { name: mine }
+            spec: { type: {{type}}, version: v1, ignoreErrors: true }
+            """);
         await using var sidecar = await RunningSidecar.StartAsync(setup, stopping);
 
         Assert.DoesNotContain("mine", await sidecar.Http.GetStringAsync("/v1.0/metadata", stopping), StringComparison.Ordinal);
@@ -152,7 +163,8 @@ public sealed class LoadingTests
     public async Task What_Init_says_is_what_the_user_reads()
     {
         using var setup = new Setup().Pluggable();
-        await using var component = await TestComponent.StartAsync(setup.Sockets, behave: behaviour => behaviour.InitError = "region is missing");
+        await using var component = await TestComponent.StartAsync(
+            setup.Sockets, behave: behaviour => behaviour.InitError = "region is missing");
 
         var refused = await Assert.ThrowsAsync<StartupException>(() => RunningSidecar.StartAsync(setup, stopping));
 
@@ -163,7 +175,8 @@ public sealed class LoadingTests
     public async Task An_Init_that_takes_longer_than_its_timeout_fails()
     {
         using var setup = new Setup().Pluggable(more: ", initTimeout: 200ms");
-        await using var component = await TestComponent.StartAsync(setup.Sockets, behave: behaviour => behaviour.InitDelay = TimeSpan.FromSeconds(30));
+        await using var component = await TestComponent.StartAsync(
+            setup.Sockets, behave: behaviour => behaviour.InitDelay = TimeSpan.FromSeconds(30));
 
         var refused = await Assert.ThrowsAsync<StartupException>(() => RunningSidecar.StartAsync(setup, stopping));
 

@@ -88,8 +88,8 @@ public sealed class ProgramTests
         using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{options.HttpPort}") };
         await Testing.Eventually.HoldsAsync("a published message arrives", async () =>
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, $"/v1.0/publish/pubsub/t?metadata.key={canary}") { Content = new StringContent(canary) };
-            using var response = await http.SendAsync(request, stopping);
+            using var response = await http.PostAsync(
+                $"/v1.0/publish/pubsub/t?metadata.key={canary}", new StringContent(canary), stopping);
             return (await app.NextAsync(stopping)).Target == "/in";
         }, stopping: stopping);
         await http.GetStringAsync($"/v1.0/secrets/secrets/{canary}", stopping);

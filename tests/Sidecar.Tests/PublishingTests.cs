@@ -17,7 +17,9 @@ public sealed class PublishingTests
     {
         await using var publishing = await Publishing.StartAsync(stopping);
 
-        await publishing.PostAsync("t", """{"n":9007199254740993}""", "application/json", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        await publishing.PostAsync(
+            "t", """{"n":9007199254740993}""", "application/json",
+            "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         var published = await publishing.NextAsync();
 
         var json = JsonDocument.Parse(published.Data.Memory).RootElement;
@@ -60,7 +62,8 @@ public sealed class PublishingTests
 
         await publishing.PostAsync(
             "t?metadata.cloudevent.id=i&metadata.cloudevent.source=s&metadata.cloudevent.type=y&metadata.cloudevent.subject=u"
-            + "&metadata.cloudevent.traceid=r&metadata.cloudevent.traceparent=p&metadata.cloudevent.tracestate=e&metadata.key=v", "x", null);
+            + "&metadata.cloudevent.traceid=r&metadata.cloudevent.traceparent=p&metadata.cloudevent.tracestate=e&metadata.key=v",
+            "x", null);
         var published = await publishing.NextAsync();
 
         var json = JsonDocument.Parse(published.Data.Memory).RootElement;
@@ -105,8 +108,10 @@ public sealed class PublishingTests
         var json = JsonDocument.Parse((await publishing.NextAsync()).Data.Memory).RootElement;
 
         Assert.Equal(!componentDoes, json.TryGetProperty("expiration", out var expiration));
-        if (!componentDoes)
-            Assert.InRange(DateTimeOffset.Parse(expiration.GetString()!, null) - DateTimeOffset.Parse(Text(json, "time"), null), TimeSpan.FromSeconds(59), TimeSpan.FromSeconds(61));
+        if (componentDoes)
+            return;
+        var lifetime = DateTimeOffset.Parse(expiration.GetString()!, null) - DateTimeOffset.Parse(Text(json, "time"), null);
+        Assert.InRange(lifetime, TimeSpan.FromSeconds(59), TimeSpan.FromSeconds(61));
     }
 
     [Theory]
@@ -176,13 +181,15 @@ public sealed class PublishingTests
         Assert.Equal(204, (int)response.StatusCode);
         Assert.Equal(
             [("""{"a":1}""", "entry"), ("aGVsbG8=", "request"), ("text", "request")],
-            data.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value)).OrderBy(pair => pair.Value, StringComparer.Ordinal));
+            data.Select(pair => (pair.Key, pair.Value)).OrderBy(pair => pair.Value, StringComparer.Ordinal)
+                .ThenBy(pair => pair.Key, StringComparer.Ordinal));
     }
 
     [Fact]
     public async Task A_bulk_goes_in_one_call_to_a_component_that_knows_it_and_failed_entries_come_back()
     {
-        await using var publishing = await Publishing.StartAsync(stopping, ["BULK_PUBSUB"], behave: behaviour => behaviour.FailingEntries.Add("2"));
+        await using var publishing = await Publishing.StartAsync(
+            stopping, ["BULK_PUBSUB"], behave: behaviour => behaviour.FailingEntries.Add("2"));
 
         using var response = await publishing.Http.PostAsync("/v1.0/publish/bulk/pubsub/t?metadata.rawPayload=true", Json("""
             [{"entryId":"1","event":"a","contentType":"text/plain"},{"entryId":"2","event":"b","contentType":"text/plain"}]
@@ -193,7 +200,8 @@ public sealed class PublishingTests
         Assert.Equal(500, (int)response.StatusCode);
         var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync(stopping)).RootElement;
         Assert.Equal("ERR_PUBSUB_PUBLISH_MESSAGE", Text(json, "errorCode"));
-        Assert.Equal(("2", "refused"), (Text(json.GetProperty("failedEntries")[0], "entryId"), Text(json.GetProperty("failedEntries")[0], "error")));
+        var failed = json.GetProperty("failedEntries")[0];
+        Assert.Equal(("2", "refused"), (Text(failed, "entryId"), Text(failed, "error")));
     }
 
     [Theory]
@@ -222,7 +230,8 @@ public sealed class PublishingTests
         var wrapped = JsonDocument.Parse((await publishing.NextAsync()).Data.Memory).RootElement;
         await client.PublishByteEventAsync("pubsub", "t", new byte[] { 1, 2 }, "application/octet-stream", cancellationToken: stopping);
         var bytes = JsonDocument.Parse((await publishing.NextAsync()).Data.Memory).RootElement;
-        await client.PublishEventAsync("pubsub", "t", new CloudEvent<string>("data") { Type = "mine", Source = new Uri("urn:x") }, stopping);
+        var cloudEvent = new CloudEvent<string>("data") { Type = "mine", Source = new Uri("urn:x") };
+        await client.PublishEventAsync("pubsub", "t", cloudEvent, stopping);
         var own = JsonDocument.Parse((await publishing.NextAsync()).Data.Memory).RootElement;
         await client.PublishEventAsync("pubsub", "t", 5, new Dictionary<string, string> { ["rawPayload"] = "true" }, stopping);
         var raw = await publishing.NextAsync();
@@ -251,7 +260,8 @@ public sealed class PublishingTests
     [Fact]
     public async Task The_SDKs_bulk_reports_failed_entries_of_a_component_that_knows_bulks()
     {
-        await using var publishing = await Publishing.StartAsync(stopping, ["BULK_PUBSUB"], behave: behaviour => behaviour.FailingEntries.Add("1"));
+        await using var publishing = await Publishing.StartAsync(
+            stopping, ["BULK_PUBSUB"], behave: behaviour => behaviour.FailingEntries.Add("1"));
         using var client = publishing.Sidecar.Client();
 
         var response = await client.BulkPublishEventAsync("pubsub", "t", new List<string> { "a", "b" }, cancellationToken: stopping);

@@ -149,7 +149,10 @@ public sealed class PureRulesTests
     public void A_declarative_subscription_gives_way_to_a_programmatic_one_and_the_last_of_those_counts()
     {
         var chosen = AppSubscription.OnePerTopic(
-            [Of("t", "d1", SubscriptionKind.Declarative), Of("t", "d2", SubscriptionKind.Declarative), Of("u", "d3", SubscriptionKind.Declarative)],
+            [
+                Of("t", "d1", SubscriptionKind.Declarative), Of("t", "d2", SubscriptionKind.Declarative),
+                Of("u", "d3", SubscriptionKind.Declarative),
+            ],
             [Of("t", "p1", SubscriptionKind.Programmatic), Of("t", "p2", SubscriptionKind.Programmatic)]);
 
         Assert.Equal([("t", "p2"), ("u", "d3")], chosen.Select(one => (one.Topic, one.Route)));

@@ -53,7 +53,8 @@ public sealed class SingleDeliveryTests
         await using var delivery = await DeliveryFixture.StartAsync(stopping, ""","metadata":{"RawPayload":"1"}""");
 
         byte[] data = [0, 255, 251, 190, (byte)'+', (byte)'\n'];
-        await delivery.Stream.SendAsync(data, new Dictionary<string, string> { ["traceid"] = "x", ["traceparent"] = "tp" }, topicName: "its-own");
+        var trace = new Dictionary<string, string> { ["traceid"] = "x", ["traceparent"] = "tp" };
+        await delivery.Stream.SendAsync(data, trace, topicName: "its-own");
         var first = await delivery.App.NextAsync(stopping);
         await delivery.Stream.AnswerAsync(stopping);
         await delivery.Stream.SendAsync(data);
@@ -170,9 +171,10 @@ public sealed class SingleDeliveryTests
     [InlineData(200, "{\"status\":\"RETRY\"}")]
     [InlineData(200, "{\"status\":\"DROP\"}")]
     [InlineData(404, "")]
-    public async Task A_dead_letter_topic_gets_the_original_bytes_at_the_first_failure_and_the_message_is_acknowledged(int status, string body)
+    public async Task A_dead_letter_topic_gets_the_original_bytes_at_the_first_failure(int status, string body)
     {
-        await using var delivery = await DeliveryFixture.StartAsync(stopping, ""","deadLetterTopic":"dead","metadata":{"rawPayload":"true"}""");
+        await using var delivery = await DeliveryFixture.StartAsync(
+            stopping, ""","deadLetterTopic":"dead","metadata":{"rawPayload":"true"}""");
         delivery.App.On("/in", status, body);
 
         await delivery.Stream.SendAsync([1, 2, 3], new Dictionary<string, string> { ["a"] = "b" }, "text/x");
@@ -226,7 +228,9 @@ public sealed class SingleDeliveryTests
             Interlocked.Decrement(ref atOnce);
         });
 
-        var ids = new[] { await delivery.Stream.SendAsync(Event), await delivery.Stream.SendAsync(Event), await delivery.Stream.SendAsync(Event) };
+        var ids = new List<string>();
+        while (ids.Count < 3)
+            ids.Add(await delivery.Stream.SendAsync(Event));
         await delivery.App.NextAsync(stopping);
         release.Release(3);
         foreach (var id in ids)

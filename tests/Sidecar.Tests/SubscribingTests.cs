@@ -125,7 +125,10 @@ public sealed class SubscribingTests
     public async Task One_subscription_runs_for_a_topic_and_the_metadata_shows_it()
     {
         await using var app = await TestApp.StartAsync(stopping: stopping);
-        app.Subscribes("""[{"pubsubname":"pubsub","topic":"t","route":"a"},{"pubsubname":"pubsub","topic":"t","route":"b"},{"pubsubname":"pubsub","topic":"n"}]""");
+        app.Subscribes("""
+            [{"pubsubname":"pubsub","topic":"t","route":"a"},{"pubsubname":"pubsub","topic":"t","route":"b"},
+             {"pubsubname":"pubsub","topic":"without-route"}]
+            """);
         using var setup = new Setup().App(app).Pluggable().Resource(Declarative("t", "/declared"));
         await using var component = await TestComponent.StartAsync(setup.Sockets);
         await using var sidecar = await RunningSidecar.StartAsync(setup, stopping);
@@ -179,7 +182,7 @@ public sealed class SubscribingTests
         await using var app = await TestApp.StartAsync(stopping: stopping);
         app.On("/well", context =>
         {
-            context.Response.StatusCode = Volatile.Read(ref isWell) ? StatusCodes.Status204NoContent : StatusCodes.Status503ServiceUnavailable;
+            context.Response.StatusCode = Volatile.Read(ref isWell) ? 204 : 503;
             return Task.CompletedTask;
         });
         app.Subscribes("""[{"pubsubname":"pubsub","topic":"t","route":"in"}]""");

@@ -190,7 +190,8 @@ internal sealed class TestComponent : IAsyncDisposable
         }
 
         public override async Task PullMessages(
-            IAsyncStreamReader<PullMessagesRequest> requests, IServerStreamWriter<PullMessagesResponse> responses, ServerCallContext context)
+            IAsyncStreamReader<PullMessagesRequest> requests, IServerStreamWriter<PullMessagesResponse> responses,
+            ServerCallContext context)
         {
             await requests.MoveNext(context.CancellationToken);
             var pulled = new PulledTopic(requests.Current.Topic, Instance(context), responses);

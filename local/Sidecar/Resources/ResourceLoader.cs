@@ -63,9 +63,10 @@ internal sealed class ResourceLoader(SidecarOptions options, ILogger<ResourceLoa
             switch (head.ApiVersion, head.Kind)
             {
                 case ("dapr.io/v1alpha1", "Component"):
-                    components.Add(document.Deserialize<ComponentResource>(Yaml.Lenient) is { Metadata.Name.Length: > 0, Spec: not null } whole
-                        ? whole
-                        : throw new StartupException($"a component in {file} has no metadata.name or no spec"));
+                    var component = document.Deserialize<ComponentResource>(Yaml.Lenient);
+                    if (component is not { Metadata.Name.Length: > 0, Spec: not null })
+                        throw new StartupException($"a component in {file} has no metadata.name or no spec");
+                    components.Add(component);
                     break;
                 case ("dapr.io/v1alpha1" or "dapr.io/v2alpha1", "Subscription"):
                     if (InScope(head.Scopes)
