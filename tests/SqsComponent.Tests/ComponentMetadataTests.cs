@@ -84,7 +84,8 @@ public sealed class ComponentMetadataTests
     {
         var error = Assert.Throws<MetadataException>(() => Parse((given, "value")));
 
-        Assert.Contains(given == "accessKey" ? "'secretKey' is missing" : "'accessKey' is missing", error.Message, StringComparison.Ordinal);
+        var missing = given == "accessKey" ? "'secretKey' is missing" : "'accessKey' is missing";
+        Assert.Contains(missing, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -239,7 +239,8 @@ public sealed class HoldingsTests
                 moved = Receive() | Deliver(app);
             }
             while (moved);
-            Ask(() => holdings.TakeRenewals(now), message => holdings.Renewed(message, message.ReceiptHandle, Hide(message, settings.VisibilityTimeout), now));
+            Ask(() => holdings.TakeRenewals(now), message =>
+                holdings.Renewed(message, message.ReceiptHandle, Hide(message, settings.VisibilityTimeout), now));
             Ask(() => holdings.TakeDeletions(now, all: true), message =>
             {
                 waiting.Remove(int.Parse(message.Id, CultureInfo.InvariantCulture));

@@ -28,7 +28,8 @@ public sealed class InitTests(SqsEmulatorFixture sqs, SharedComponent shared) : 
     [Fact]
     public async Task What_the_sidecar_adds_is_accepted() =>
         await Component.InitAsync(Settings(
-            ("consumerID", "app"), ("allowedTopics", "a,b"), ("protectedTopics", ""), ("publishingScopes", "app=a"), ("subscriptionScopes", "")));
+            ("consumerID", "app"), ("allowedTopics", "a,b"), ("protectedTopics", ""),
+            ("publishingScopes", "app=a"), ("subscriptionScopes", "")));
 
     [Fact]
     public async Task A_queue_that_cannot_be_reached_fails_with_its_address_within_daprs_five_seconds()
@@ -56,7 +57,9 @@ public sealed class InitTests(SqsEmulatorFixture sqs, SharedComponent shared) : 
         await FailsAsync(Settings(("batchSize", "secret-in-the-wrong-place")));
 
         await Eventually.HoldsAsync(
-            "the log says it", () => Component.LogText.Contains("'batchSize': must be a whole number", StringComparison.Ordinal), stopping: Stopping);
+            "the log says it",
+            () => Component.LogText.Contains("'batchSize': must be a whole number", StringComparison.Ordinal),
+            stopping: Stopping);
         Assert.DoesNotContain("secret-in-the-wrong-place", Component.LogText, StringComparison.Ordinal);
     }
 

@@ -96,7 +96,9 @@ public sealed class ProcessTests(SqsEmulatorFixture sqs, SharedComponent shared)
         component.Process.Send(Signal.Terminate);
         await Sqs.SendAsync(url, ["late"]);
         await Eventually.HoldsAsync(
-            "it is stopping", () => component.LogText.Contains("Application is shutting down", StringComparison.Ordinal), stopping: Stopping);
+            "it is stopping",
+            () => component.LogText.Contains("Application is shutting down", StringComparison.Ordinal),
+            stopping: Stopping);
         await stream.AckAsync(batches[0]);
         await stream.AckAsync(batches[1]);
         await Eventually.HoldsAsync(
@@ -124,6 +126,25 @@ public sealed class ProcessTests(SqsEmulatorFixture sqs, SharedComponent shared)
         component.Process.Send(Signal.Terminate);
 
         Assert.Equal(0, await component.Process.Exited.WaitAsync(TimeSpan.FromSeconds(6), Stopping));
+    }
+
+    [Fact]
+    public async Task Told_to_stop_while_the_queue_is_away_it_ends_in_time()
+    {
+        var (queue, url) = await QueueAsync();
+        await Sqs.SendAsync(url, ["body"]);
+        await using var proxy = new CountingProxy(Sqs.Endpoint);
+        await using var component = await ComponentProcess.StartAsync(
+            new Dictionary<string, string?> { ["Component__StopWithin"] = "00:00:03" });
+        var instance = await component.InitAsync(Settings(("endpoint", proxy.Address.ToString())));
+        await using var stream = await instance.SubscribeAsync(queue);
+        await stream.NextAsync();
+        proxy.IsDown = true;
+
+        component.Process.Send(Signal.Terminate);
+
+        Assert.Equal(0, await component.Process.Exited.WaitAsync(Grace, Stopping));
+        Assert.Contains("could not be given back in time", component.LogText, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -25,7 +25,11 @@ public sealed class PublishTests(SqsEmulatorFixture sqs, SharedComponent shared)
         {
             Topic = queue,
             Data = ByteString.CopyFrom(body),
-            Metadata = { ["content-type"] = "application/json", ["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" },
+            Metadata =
+            {
+                ["content-type"] = "application/json",
+                ["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            },
         };
 
         await instance.Client.PublishAsync(request, instance.Headers, cancellationToken: Stopping);

@@ -81,7 +81,8 @@ internal static class ComponentSocket
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw new StartupException($"{path} cannot be made ({fault.Message}); set DAPR_COMPONENTS_SOCKETS_FOLDER to a folder of this user");
+            throw new StartupException(
+                $"{path} cannot be made ({fault.Message}); set DAPR_COMPONENTS_SOCKETS_FOLDER to a folder of this user");
         }
     }
 

@@ -62,7 +62,7 @@ internal static partial class ComponentMetadata
             if (string.IsNullOrWhiteSpace(value))
             {
                 throw new MetadataException(
-                    $"metadata entry '{name}' is empty; if it refers to a secret or a variable, see that it exists, else leave the entry out");
+                    $"metadata entry '{name}' is empty; if it refers to a secret or a variable, see that it exists, else leave it out");
             }
 
             try

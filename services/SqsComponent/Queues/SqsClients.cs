@@ -67,7 +67,8 @@ internal static class SqsClients
         catch (Exception fault) when (SqsFaults.IsBadCredentials(fault))
         {
             throw new MetadataException(
-                $"SQS at {Place(settings)} refuses the credentials ({SqsFaults.Describe(fault)}); check 'accessKey', 'secretKey' and 'sessionToken'");
+                $"SQS at {Place(settings)} refuses the credentials ({SqsFaults.Describe(fault)}); " +
+                "check 'accessKey', 'secretKey' and 'sessionToken'");
         }
         catch (AmazonServiceException fault) when (string.IsNullOrEmpty(fault.ErrorCode) && fault.StatusCode != 0)
         {

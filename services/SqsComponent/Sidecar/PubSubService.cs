@@ -99,7 +99,7 @@ internal sealed class PubSubService(
     private ComponentInstance Instance(ServerCallContext context) =>
         instances.Find(InstanceName(context)) ?? throw Status(
             StatusCode.FailedPrecondition,
-            $"component '{InstanceName(context)}' is not initialised here; the component was restarted and the sidecar was not: restart it");
+            $"component '{InstanceName(context)}' is not initialised here; if the component was restarted, restart the sidecar too");
 
     private static string InstanceName(ServerCallContext context) => context.RequestHeaders.GetValue(InstanceHeader) ?? "";
 

@@ -12,7 +12,7 @@ internal static partial class Log
     public static partial void NotSubscribed(this ILogger logger, string topic, string instance, string reason);
 
     [LoggerMessage(3204, LogLevel.Warning,
-        "Topic {Topic} of {Instance} is subscribed without rawPayload \"true\": the sidecar cannot read batches then, and will refuse every one")]
+        "Topic {Topic} of {Instance} is subscribed without rawPayload \"true\": the sidecar cannot read batches then, and refuses them")]
     public static partial void NotRaw(this ILogger logger, string topic, string instance);
 
     [LoggerMessage(3205, LogLevel.Warning,
@@ -30,7 +30,8 @@ internal static partial class Log
         "Message {MessageId} of {Queue} has {BodyBytes} bytes and fits into no batch; it is left to the queue's redrive policy")]
     public static partial void TooLarge(this ILogger logger, string queue, string messageId, int bodyBytes);
 
-    [LoggerMessage(3209, LogLevel.Information, "Message {MessageId} of {Queue} was received again while it is here; it is handed over once")]
+    [LoggerMessage(3209, LogLevel.Information,
+        "Message {MessageId} of {Queue} was received again while it is here; it is handed over once")]
     public static partial void ReceivedAgain(this ILogger logger, string queue, string messageId);
 
     [LoggerMessage(3210, LogLevel.Warning,

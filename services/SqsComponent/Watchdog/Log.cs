@@ -8,8 +8,8 @@ internal static partial class Log
     public static partial void NeverInitialised(this ILogger logger, TimeSpan patience);
 
     [LoggerMessage(3302, LogLevel.Warning,
-        "The subscription of {Topics} ended, and was not opened again for {Patience} although the app is ready: a sidecar does not do that " +
-        "by itself. It is asked to shut down, so that its supervisor restarts it")]
+        "The subscription of {Topics} ended, and was not opened again for {Patience} although the app is ready: a sidecar does " +
+        "not do that by itself. It is asked to shut down, so that its supervisor restarts it")]
     public static partial void StreamsNotReopened(this ILogger logger, string topics, TimeSpan patience);
 
     [LoggerMessage(3303, LogLevel.Error, "The sidecar refuses to shut down, with status {Status}{Hint}")]

@@ -22,7 +22,8 @@ internal sealed class SidecarWatchdog(
         var patience = options.Value.Patience;
         var decision = new RestartDecision(patience);
         // A loopback address is not to be asked for through a proxy.
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false }) { Timeout = RequestTimeout };
+        using var handler = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false };
+        using var http = new HttpClient(handler) { Timeout = RequestTimeout };
         using var timer = new PeriodicTimer(patience / 10, time);
         try
         {
@@ -63,7 +64,8 @@ internal sealed class SidecarWatchdog(
             using var response = await http.SendAsync(request, stopping);
             if (response.IsSuccessStatusCode)
                 return true;
-            logger.ShutdownRefused((int)response.StatusCode, response.StatusCode == HttpStatusCode.Unauthorized ? "; check DAPR_API_TOKEN" : "");
+            var hint = response.StatusCode == HttpStatusCode.Unauthorized ? "; check DAPR_API_TOKEN" : "";
+            logger.ShutdownRefused((int)response.StatusCode, hint);
         }
         catch (Exception fault) when (IsNoAnswer(fault, stopping))
         {
