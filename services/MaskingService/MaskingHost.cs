@@ -4,6 +4,7 @@ using PiiMasking.MaskingService.Listeners;
 using PiiMasking.MaskingService.Logins;
 using PiiMasking.MaskingService.Masking;
 using PiiMasking.MaskingService.People;
+using PiiMasking.MaskingService.Quarantine;
 using PiiMasking.MaskingService.Reveal;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.ServiceDefaults;
@@ -27,6 +28,7 @@ internal static class MaskingHost
         builder.AddLogins();
         builder.AddPeople();            // who may come in by the people port, and the audit of it
         builder.AddReveal();
+        builder.AddQuarantine();
         configure?.Invoke(builder);
 
         var app = builder.Build();
@@ -36,6 +38,7 @@ internal static class MaskingHost
         app.UseAuthorization();
         app.RequireAppToken(app.MapLogins().On(Listener.App));      // POST /v1/logins, for ingestion only
         app.MapReveal();                                            // POST /v1/reveal
+        app.MapQuarantine();                                        // /v1/quarantine…
         app.MapAudit();                                             // GET /v1/audit
         return app;
     }

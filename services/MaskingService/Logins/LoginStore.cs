@@ -10,13 +10,15 @@ namespace PiiMasking.MaskingService.Logins;
 /// Commits messages: logins, rejections and their ledger entry in one transaction. A row that Postgres refuses never fails its neighbours:
 /// the batch is split until the offender stands alone.
 /// </summary>
-internal sealed class LoginStore(NpgsqlDataSource database, LoginMasker masker, Generation generation, ILogger<LoginStore> logger)
+internal sealed class LoginStore(
+    NpgsqlDataSource database, LoginMasker masker, Generation generation, ILogger<LoginStore> logger, LoginSource source = LoginSource.Live)
 {
     // Below this, "more than half refused" would make two odd rows out of three a systemic failure.
     private const int SmallestSystemicBatch = 8;
 
     private static readonly string LockAndReadGeneration = Sql.Load("lock_and_read_generation.sql");
     private static readonly string StoreMessages = Sql.Load("store_messages.sql");
+    private static readonly string ReleaseFromQuarantine = Sql.Load("release_from_quarantine.sql");
 
     /// <summary>Commits what can be committed and sets every message's outcome.</summary>
     /// <param name="messages">Masked already; any number.</param>
@@ -82,7 +84,8 @@ internal sealed class LoginStore(NpgsqlDataSource database, LoginMasker masker, 
         generation.KeyId = keyId;
         masker.MaskAgainIfKeyChanged(messages, keyId);
 
-        await using var command = CreateStoreCommand(connection, messages);
+        var waiting = source is LoginSource.Replay ? await ReleaseAsync(connection, messages, stopping) : messages;
+        await using var command = CreateStoreCommand(connection, waiting);
         var added = new HashSet<(DateOnly?, Guid)>();
         await using (var reader = await command.ExecuteReaderAsync(stopping))
         {
@@ -111,7 +114,21 @@ internal sealed class LoginStore(NpgsqlDataSource database, LoginMasker masker, 
         return checked((uint)reader.GetInt64(0));
     }
 
-    private static NpgsqlCommand CreateStoreCommand(NpgsqlConnection connection, ArraySegment<PendingMessage> messages)
+    /// <summary>Takes messages out of the quarantine, in the transaction that stores them.</summary>
+    /// <returns>Those that were still there: one that somebody deleted meanwhile must not come back.</returns>
+    private static async Task<ArraySegment<PendingMessage>> ReleaseAsync(
+        NpgsqlConnection connection, ArraySegment<PendingMessage> messages, CancellationToken stopping)
+    {
+        await using var command = new NpgsqlCommand(ReleaseFromQuarantine, connection);
+        command.Parameters.Add(new NpgsqlParameter<Guid[]>("message_ids", [.. messages.Select(message => message.MessageId)]));
+        await using var reader = await command.ExecuteReaderAsync(stopping);
+        var released = new HashSet<Guid>();
+        while (await reader.ReadAsync(stopping))
+            released.Add(reader.GetGuid(0));
+        return messages.Where(message => released.Contains(message.MessageId)).ToArray();
+    }
+
+    private NpgsqlCommand CreateStoreCommand(NpgsqlConnection connection, ArraySegment<PendingMessage> messages)
     {
         var logins = messages.Where(message => message.Login is not null).ToArray();
         var rejections = messages.Where(message => message.Rejection is not null).ToArray();
@@ -132,7 +149,7 @@ internal sealed class LoginStore(NpgsqlDataSource database, LoginMasker masker, 
                 Column("rejected_sent_ats", NpgsqlDbType.TimestampTz, rejections, rejection => rejection.SentAt?.UtcDateTime),
                 Column("reasons", NpgsqlDbType.Text, rejections, rejection => rejection.Rejection!.Reason),
                 Column("sealed_payloads", NpgsqlDbType.Bytea, rejections, rejection => rejection.SealedPayload),
-                new NpgsqlParameter<string>("source", "live"),
+                new NpgsqlParameter<string>("source", source is LoginSource.Live ? "live" : "replay"),
             },
         };
     }
