@@ -1,4 +1,5 @@
 using PiiMasking.MaskingService.Audit;
+using PiiMasking.MaskingService.Duplicates;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Listeners;
 using PiiMasking.MaskingService.Logins;
@@ -29,6 +30,7 @@ internal static class MaskingHost
         builder.AddPeople();            // who may come in by the people port, and the audit of it
         builder.AddReveal();
         builder.AddQuarantine();
+        builder.AddDuplicates();
         configure?.Invoke(builder);
 
         var app = builder.Build();
@@ -39,6 +41,7 @@ internal static class MaskingHost
         app.RequireAppToken(app.MapLogins().On(Listener.App));      // POST /v1/logins, for ingestion only
         app.MapReveal();                                            // POST /v1/reveal
         app.MapQuarantine();                                        // /v1/quarantine…
+        app.MapDuplicates();                                        // GET /v1/duplicates
         app.MapAudit();                                             // GET /v1/audit
         return app;
     }

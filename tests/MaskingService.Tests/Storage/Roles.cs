@@ -22,6 +22,12 @@ public sealed class Roles(MigratedDatabases databases)
     [InlineData("pii_people", "DELETE FROM audit_head")]
     [InlineData("pii_people", "ALTER TABLE audit DISABLE TRIGGER ALL")]
     [InlineData("pii_people", "DELETE FROM ledger")]
+    [InlineData("pii_people", "DELETE FROM user_logins")]
+    [InlineData("pii_people", "UPDATE user_logins SET user_id = 'x'")]
+    [InlineData("pii_people", "UPDATE quarantine SET sealed_payload = ''")]
+    [InlineData("pii_people", "UPDATE key_generation SET key_id = 1")]
+    [InlineData("pii_writer", "SELECT 1 FROM duplicate_ips")]
+    [InlineData("pii_writer", "SELECT 1 FROM duplicate_groups")]
     [InlineData("pii_auditor", "SELECT begin_audit('x')")]
     [InlineData("pii_auditor", "DELETE FROM audit")]
     [InlineData("pii_analyst", "SELECT 1 FROM audit")]
@@ -50,6 +56,7 @@ public sealed class Roles(MigratedDatabases databases)
     [InlineData("pii_auditor", "SELECT * FROM ledger_totals")]
     [InlineData("pii_auditor", "SELECT * FROM audit, audit_head")]
     [InlineData("pii_analyst", "SELECT masked_ip, count(*) FROM user_logins GROUP BY 1 HAVING count(*) > 1")]
+    [InlineData("pii_analyst", "SELECT * FROM duplicate_ips, duplicate_device_ids")]
     [InlineData("pii_writer", "SELECT ensure_login_partitions(2)")]
     public async Task What_a_role_is_for_works(string role, string statement) => await RunAsync(role, statement);
 
