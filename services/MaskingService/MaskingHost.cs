@@ -3,6 +3,7 @@ using PiiMasking.MaskingService.Duplicates;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Listeners;
 using PiiMasking.MaskingService.Logins;
+using PiiMasking.MaskingService.LookUp;
 using PiiMasking.MaskingService.Masking;
 using PiiMasking.MaskingService.People;
 using PiiMasking.MaskingService.Quarantine;
@@ -31,6 +32,7 @@ internal static class MaskingHost
         builder.AddReveal();
         builder.AddQuarantine();
         builder.AddDuplicates();
+        builder.AddLookUp();
         configure?.Invoke(builder);
 
         var app = builder.Build();
@@ -42,6 +44,7 @@ internal static class MaskingHost
         app.MapReveal();                                            // POST /v1/reveal
         app.MapQuarantine();                                        // /v1/quarantine…
         app.MapDuplicates();                                        // GET /v1/duplicates
+        app.MapLookUp();                                            // POST /v1/logins/search
         app.MapAudit();                                             // GET /v1/audit
         return app;
     }
