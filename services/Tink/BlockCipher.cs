@@ -105,7 +105,7 @@ internal abstract class BlockCipher : IDisposable
             CryptographicOperations.ZeroMemory(key);
         }
 
-        /// <summary>A transform that is set up once; a one-shot call on <see cref="Aes"/> would set up the key again for every block.</summary>
+        /// <summary>A transform that is set up once; a one-shot call on <see cref="Aes"/> would do that for every block.</summary>
         private sealed class Engine : IDisposable
         {
             private readonly ICryptoTransform transform;

@@ -26,7 +26,7 @@ public sealed class FieldCipher
     /// <param name="keyId">An enabled key. The caller names it, because the key that a table is under need not be the primary.</param>
     /// <param name="plaintext">The value in its canonical form, of any length.</param>
     /// <param name="token">Receives the token: exactly <see cref="TokenLength"/> bytes, not overlapping the plaintext.</param>
-    /// <exception cref="ArgumentException">The key is not an enabled one, or the token's space has the wrong length or overlaps.</exception>
+    /// <exception cref="ArgumentException">The key is not enabled, or the token's space has the wrong length or overlaps.</exception>
     public void Encrypt(uint keyId, ReadOnlySpan<byte> plaintext, Span<byte> token)
     {
         if (token.Length != TokenLength(plaintext.Length))
@@ -79,7 +79,7 @@ public sealed class FieldCipher
     /// <summary>Opens a token that is stored as text.</summary>
     /// <param name="token">Standard base64 with padding, strictly: one token has one text. White space, missing padding and stray
     /// bits at the end do not open.</param>
-    /// <param name="plaintext">Receives the value; see <see cref="TryDecrypt"/>. Three quarters of the text's length always suffice.</param>
+    /// <param name="plaintext">Receives the value; three quarters of the text's length always suffice.</param>
     /// <param name="length">The value's length in bytes, or 0.</param>
     /// <returns>False for everything that does not open; nothing says why.</returns>
     /// <exception cref="ArgumentException">There is too little space for the value.</exception>

@@ -108,7 +108,8 @@ internal static class KeyProto
         }
 
         if (hash != HmacSha256 || tagSize is < ShortestHmacTag or > HMACSHA256.HashSizeInBytes)
-            throw new KeysetException($"Key {keyId} is not an HMAC-SHA256 key with tags of 10 to 32 bytes; make one with Tink's HMAC_SHA256_256BITTAG.");
+            throw new KeysetException($"Key {keyId} is not an HMAC-SHA256 key with tags of 10 to 32 bytes; make one with Tink's "
+                + "HMAC_SHA256_256BITTAG.");
         return (int)tagSize;
     }
 
@@ -131,9 +132,11 @@ internal static class KeyProto
         }
 
         if (!secret.ContainsAnyExcept((byte)0))
-            throw new KeysetException($"Key {keyId} is all zeros: a placeholder that nobody replaced. Make a real keyset with 'keyset new'.");
+            throw new KeysetException($"Key {keyId} is all zeros: a placeholder that nobody replaced. Make a real keyset with "
+                + "'keyset new'.");
         if (kind == KeyKind.DeterministicAead && secret[..(SivKeyLength / 2)].SequenceEqual(secret[(SivKeyLength / 2)..]))
-            throw new KeysetException($"Key {keyId} has two equal halves, which key generation never makes. Make a real keyset with 'keyset new'.");
+            throw new KeysetException($"Key {keyId} has two equal halves, which key generation never makes. Make a real keyset "
+                + "with 'keyset new'.");
     }
 
     private static int KeyField(KeyKind kind) => kind == KeyKind.DeterministicAead ? SivKeyField : GcmOrHmacKeyField;

@@ -34,7 +34,8 @@ internal static class KeysetReader
         {
             // Not as inner exception: its message quotes the text.
             throw new KeysetException(
-                $"The keyset is not JSON: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}. Was it cut short or altered on its way?");
+                $"The keyset is not JSON: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}. Was it cut short or altered on "
+                    + "its way?");
         }
         catch (InvalidOperationException)
         {
@@ -74,7 +75,8 @@ internal static class KeysetReader
             }
             else if (reader.ValueTextEquals("encryptedKeyset"))
             {
-                throw new KeysetException("This is a keyset that Tink encrypted. Decrypt it with the KMS that did, and wrap it again with 'keyset wrap'.");
+                throw new KeysetException("This is a keyset that Tink encrypted. Decrypt it with the KMS that did, and wrap it "
+                    + "again with 'keyset wrap'.");
             }
             else
             {
@@ -169,7 +171,8 @@ internal static class KeysetReader
                 $"The primary key {primary} is {KeysetWriter.Name(primaryKey.Status!.Value)}; enable it, or make an enabled key primary.");
         }
         var kind = KeyProto.Kind(primaryKey.TypeUrl!)
-            ?? throw new KeysetException($"The primary key {primary} is of a type that is not used here; masking takes AES256_SIV, quarantine AES256_GCM, integrity HMAC_SHA256_256BITTAG.");
+            ?? throw new KeysetException($"The primary key {primary} is of a type that is not used here; masking takes AES256_SIV, "
+                + "quarantine AES256_GCM, integrity HMAC_SHA256_256BITTAG.");
 
         var keys = new List<Keyset.Key>(rawKeys.Count);
         try
@@ -244,7 +247,8 @@ internal static class KeysetReader
         new($"The keyset needs {what} at byte {reader.TokenStartIndex + 1}, and has something else there.");
 
     private static KeysetException UnknownMember(in Utf8JsonReader reader) =>
-        new($"The keyset has a member at byte {reader.TokenStartIndex + 1} that is repeated or that a Tink keyset does not have; remove it.");
+        new($"The keyset has a member at byte {reader.TokenStartIndex + 1} that is repeated or that a Tink keyset does not have; "
+            + "remove it.");
 
     /// <summary>A key as the text has it.</summary>
     private sealed class RawKey
@@ -281,7 +285,8 @@ internal static class KeysetReader
             {
                 // Tink looks at enabled keys only.
                 if (status == KeyStatus.Enabled)
-                    throw new KeysetException($"Key {id} is enabled and of another type than the primary key; one keyset serves one primitive.");
+                    throw new KeysetException($"Key {id} is enabled and of another type than the primary key; one keyset serves "
+                        + "one primitive.");
                 return new Keyset.Key(id, status, null, typeUrl, status == KeyStatus.Destroyed ? [] : PinnedBytes.CopyOf(Value))
                 {
                     MaterialType = MaterialType!,

@@ -19,7 +19,8 @@ internal static class MaskingBenchmark
     {
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}, AES instructions: {(System.Runtime.Intrinsics.X86.Aes.IsSupported ? "yes" : "no")}; CPU time"));
+            $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}, AES instructions: "
+                + $"{(System.Runtime.Intrinsics.X86.Aes.IsSupported ? "yes" : "no")}; CPU time"));
         Console.WriteLine($"{"one field at a time",-52}{"ns",8}{"fields/s/core",16}{"bytes allocated",17}");
 
         using var keyset = Keyset.Generate(KeyKind.DeterministicAead);

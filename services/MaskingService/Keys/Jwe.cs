@@ -18,7 +18,8 @@ internal sealed class Jwe
 
     /// <summary>What everything after the header says when it fails.</summary>
     public const string DoesNotOpen =
-        "The wrapped keyset does not open: it was altered, or wrapped for another key than its kid names. Wrap the keyset again with 'keyset wrap'.";
+        "The wrapped keyset does not open: it was altered, or wrapped for another key than its kid names. Wrap the keyset again "
+            + "with 'keyset wrap'.";
 
     private const int ContentKeyLength = 32;
     private const int IvLength = 12;
@@ -65,7 +66,12 @@ internal sealed class Jwe
 
         var keyId = ReadHeader(Decode(text[parts[0]]));
         return new Jwe(
-            text[parts[0]].ToArray(), keyId, Decode(text[parts[1]]), Decode(text[parts[2]]), Decode(text[parts[3]]), Decode(text[parts[4]]));
+            header: text[parts[0]].ToArray(),
+            keyId,
+            encryptedKey: Decode(text[parts[1]]),
+            iv: Decode(text[parts[2]]),
+            ciphertext: Decode(text[parts[3]]),
+            tag: Decode(text[parts[4]]));
     }
 
     /// <summary>Opens the content.</summary>
@@ -111,7 +117,8 @@ internal sealed class Jwe
             using (var gcm = new AesGcm(contentKey, TagLength))
                 gcm.Encrypt(iv, text, ciphertext, tag, Encoding.ASCII.GetBytes(header));
             var encryptedKey = publicKey.Encrypt(contentKey, RSAEncryptionPadding.OaepSHA256);
-            return string.Join('.', [header, .. new[] { encryptedKey, iv, ciphertext, tag }.Select(part => Base64Url.EncodeToString(part))]);
+            byte[][] parts = [encryptedKey, iv, ciphertext, tag];
+            return string.Join('.', [header, .. parts.Select(part => Base64Url.EncodeToString(part))]);
         }
         finally
         {
@@ -151,12 +158,14 @@ internal sealed class Jwe
         if (json.ValueKind != JsonValueKind.Object)
             throw new KeySourceException("The JWE's header is not a JSON object; store what 'keyset wrap' prints, whole.");
         if (!IsText(json, "alg", KeyWrapAlgorithm) || !IsText(json, "enc", ContentAlgorithm))
-            throw new KeySourceException($"The JWE does not use {KeyWrapAlgorithm} with {ContentAlgorithm}, the only algorithms taken here; wrap the keyset with 'keyset wrap'.");
+            throw new KeySourceException($"The JWE does not use {KeyWrapAlgorithm} with {ContentAlgorithm}, the only algorithms "
+                + "taken here; wrap the keyset with 'keyset wrap'.");
         if (json.TryGetProperty("zip", out _) || json.TryGetProperty("crit", out _))
             throw new KeySourceException("The JWE's header has zip or crit, which are not taken here; wrap the keyset with 'keyset wrap'.");
         return json.TryGetProperty("kid", out var kid) && kid.ValueKind == JsonValueKind.String
             ? kid.GetString()!
-            : throw new KeySourceException("The JWE's header has no kid that names the key-encryption key; wrap the keyset with 'keyset wrap'.");
+            : throw new KeySourceException("The JWE's header has no kid that names the key-encryption key; wrap the keyset with "
+                + "'keyset wrap'.");
     }
 
     private static bool IsText(JsonElement json, string member, string expected) =>

@@ -53,7 +53,8 @@ internal sealed class KeyEncryptionKeys : IDisposable
         var faults = new KeyOptionsValidator().Validate(null, options);
         return faults.Succeeded
             ? new KeyEncryptionKeys(Options.Create(options))
-            : throw new KeySourceException("Name the key that opens the keyset: --vault https://contoso.vault.azure.net --key-name NAME, or --kek FILE.");
+            : throw new KeySourceException("Name the key that opens the keyset: --vault https://contoso.vault.azure.net --key-name "
+                + "NAME, or --kek FILE.");
     }
 
     /// <summary>Opens a JWE.</summary>
@@ -94,7 +95,8 @@ internal sealed class KeyEncryptionKeys : IDisposable
         catch (AuthenticationFailedException)
         {
             throw new KeySourceException(
-                "There is no Azure identity to call Key Vault with. Give the workload a managed identity or workload identity, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential.");
+                "There is no Azure identity to call Key Vault with. Give the workload a managed identity or workload identity, or "
+                    + "set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential.");
         }
         catch (Exception e) when (e is AggregateException or OperationCanceledException && !stopping.IsCancellationRequested)
         {
@@ -125,14 +127,17 @@ internal sealed class KeyEncryptionKeys : IDisposable
         return isPinned
             ? vaultKeys.Get(new Uri(keyId))
             : throw new KeySourceException(
-                $"The keyset is wrapped for another key than a version of {prefix}. Wrap it for that key with 'keyset wrap', or correct Keys:KeyVault.");
+                $"The keyset is wrapped for another key than a version of {prefix}. Wrap it for that key with 'keyset wrap', or "
+                    + "correct Keys:KeyVault.");
     }
 
     private string Explain(RequestFailedException failure) => failure.Status switch
     {
         400 => Jwe.DoesNotOpen,
-        401 or 403 => $"Key Vault refuses this identity (HTTP {failure.Status}); give it keys/unwrapKey on key {vault?.KeyName}, as the role Key Vault Crypto Service Encryption User does.",
-        404 => $"Key Vault has no such version of key {vault?.KeyName}, or it is disabled; restore it, or wrap the keyset for a version that is there.",
+        401 or 403 => $"Key Vault refuses this identity (HTTP {failure.Status}); give it keys/unwrapKey on key {vault?.KeyName}, "
+            + "as the role Key Vault Crypto Service Encryption User does.",
+        404 => $"Key Vault has no such version of key {vault?.KeyName}, or it is disabled; restore it, or wrap the keyset for a "
+            + "version that is there.",
         429 => "Key Vault is being called too often and answers HTTP 429; it is tried again later.",
         0 => $"Key Vault cannot be reached at {vault?.VaultUri}; check the address and the network to it.",
         _ => $"Key Vault answers HTTP {failure.Status}; it is tried again later.",

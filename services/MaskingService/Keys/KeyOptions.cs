@@ -84,8 +84,12 @@ internal sealed partial class KeyOptionsValidator : IValidateOptions<KeyOptions>
             failures.Add("Keys:LocalKekFile names no file that can be read.");
         if (options.KeyVault is { } vault)
         {
-            if (vault.VaultUri is not { IsAbsoluteUri: true, Scheme: "https", IsDefaultPort: true, PathAndQuery: "/", UserInfo: "", Fragment: "" })
-                failures.Add("Keys:KeyVault:VaultUri must be an address like https://contoso.vault.azure.net, without port, path or query.");
+            if (vault.VaultUri is not { IsAbsoluteUri: true, Scheme: "https", IsDefaultPort: true } address
+                || address is not { UserInfo: "", PathAndQuery: "/", Fragment: "" })
+            {
+                failures.Add("Keys:KeyVault:VaultUri must be an address like https://contoso.vault.azure.net, without port, path "
+                    + "or query.");
+            }
             if (vault.Timeout <= TimeSpan.Zero || vault.Timeout > TimeSpan.FromMinutes(1))
                 failures.Add("Keys:KeyVault:Timeout must be more than nothing and one minute at most.");
             if (!KeyNamePattern().IsMatch(vault.KeyName))

@@ -41,7 +41,8 @@ internal sealed class KeyVaultKey(HttpPipeline pipeline, Uri keyId) : IKeyEncryp
 
     public string KeyId { get; } = keyId.ToString();
 
-    public async Task<byte[]> UnwrapKeyAsync(string algorithm, ReadOnlyMemory<byte> encryptedKey, CancellationToken cancellationToken = default)
+    public async Task<byte[]> UnwrapKeyAsync(
+        string algorithm, ReadOnlyMemory<byte> encryptedKey, CancellationToken cancellationToken = default)
     {
         using var message = pipeline.CreateMessage();
         message.Request.Method = RequestMethod.Post;
@@ -120,7 +121,8 @@ internal sealed class KeyVaultKey(HttpPipeline pipeline, Uri keyId) : IKeyEncryp
             return key;
 
         CryptographicOperations.ZeroMemory(key);
-        throw new KeySourceException("Key Vault's answer is not one to an unwrapkey call with this key; is Keys:KeyVault:VaultUri a vault's address?");
+        throw new KeySourceException("Key Vault's answer is not one to an unwrapkey call with this key; is Keys:KeyVault:VaultUri "
+            + "a vault's address?");
     }
 
     private static byte[]? Decode(ReadOnlySpan<byte> base64Url)

@@ -126,7 +126,10 @@ internal sealed class Keyring(
             metrics.Loaded(KeyMetrics.Changed);
             metrics.PrimaryKeys(state.Masking.PrimaryKeyId, state.QuarantineKeyset.PrimaryKeyId);
             log.KeysetsLoaded(
-                state.Masking.PrimaryKeyId, state.Masking.Keys.Count, state.QuarantineKeyset.PrimaryKeyId, state.QuarantineKeyset.Keys.Count);
+                state.Masking.PrimaryKeyId,
+                state.Masking.Keys.Count,
+                state.QuarantineKeyset.PrimaryKeyId,
+                state.QuarantineKeyset.Keys.Count);
             firstLoad.TrySetResult(state);
         }
 
@@ -138,7 +141,8 @@ internal sealed class Keyring(
     {
         var (masking, quarantine) = (options.Value.Masking.Secret, options.Value.Quarantine.Secret);
         if (RequiredMaskingKeyId is { } required && !state.CanMaskUnder(required))
-            return $"Secret '{masking}': the stored tokens are under key {required}, and this keyset does not have it enabled. Restore that key, or enable it.";
+            return $"Secret '{masking}': the stored tokens are under key {required}, and this keyset does not have it enabled. "
+                + "Restore that key, or enable it.";
 
         if (current is not { } before)
             return null;

@@ -12,7 +12,8 @@ internal sealed class KeysetSource(SecretReader secrets, KeyEncryptionKeys keks,
     {
         try
         {
-            var remedy = $"Make a keyset with 'MaskingService keyset new --kind {NameOf(kind)}' and store its text under that name, as one string.";
+            var remedy = $"Make a keyset with 'MaskingService keyset new --kind {NameOf(kind)}' and store its text under that "
+                + "name, as one string.";
             using var stored = await secrets.ReadAsync(secret, remedy, stopping);
             var keyset = await OpenAsync(stored, stopping);
             if (keyset.Kind == kind)
@@ -41,18 +42,22 @@ internal sealed class KeysetSource(SecretReader secrets, KeyEncryptionKeys keks,
         if (text.IsEmpty)
         {
             throw new KeySourceException(
-                "It is empty. Make a keyset with 'MaskingService keyset new' and store its text there, as one string; the environment store gives an empty text for a variable that is not set.");
+                "It is empty. Make a keyset with 'MaskingService keyset new' and store its text there, as one string; the "
+                    + "environment store gives an empty text for a variable that is not set.");
         }
         if (text.Span[0] == (byte)'{')
         {
             return options.Value.RequireKek
-                ? throw new KeySourceException("The keyset is in the clear, and Keys:RequireKek is set. Wrap it with 'MaskingService keyset wrap' and store the JWE.")
+                ? throw new KeySourceException("The keyset is in the clear, and Keys:RequireKek is set. Wrap it with "
+                    + "'MaskingService keyset wrap' and store the JWE.")
                 : Keyset.Parse(text.Span);
         }
         if (text.Span[0] == (byte)'"')
-            throw new KeySourceException("The keyset's text is inside another pair of quotation marks. Store the text itself as the secret's value.");
+            throw new KeySourceException("The keyset's text is inside another pair of quotation marks. Store the text itself as "
+                + "the secret's value.");
         if (!Jwe.LooksLikeOne(text.Span))
-            throw new KeySourceException("It is neither a keyset nor a JWE. Store the text that 'MaskingService keyset new' or 'keyset wrap' prints.");
+            throw new KeySourceException("It is neither a keyset nor a JWE. Store the text that 'MaskingService keyset new' or "
+                + "'keyset wrap' prints.");
 
         using var content = await keks.OpenAsync(Jwe.Parse(text.Span), stopping);
         return Keyset.Parse(content.Span);

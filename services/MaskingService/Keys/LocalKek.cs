@@ -17,13 +17,16 @@ internal sealed class LocalKek(RSA key) : IKeyEncryptionKey, IDisposable
         try
         {
             key.ImportFromPem(File.ReadAllText(file));
-            key.ExportRSAPublicKey();
+            // The public half alone would load, and fail only when it is needed.
+            key.Decrypt(key.Encrypt("test"u8, RSAEncryptionPadding.OaepSHA256), RSAEncryptionPadding.OaepSHA256);
             return new LocalKek(key);
         }
         catch (Exception e) when (e is ArgumentException or CryptographicException or IOException or UnauthorizedAccessException)
         {
             key.Dispose();
-            throw new StartupException("Keys:LocalKekFile must be a PEM file with an RSA private key, not encrypted; make one with 'openssl genrsa 3072'.");
+            throw new StartupException(
+                "The local key-encryption key (Keys:LocalKekFile, --kek) must be a PEM file with an RSA private key, not encrypted; "
+                + "make one with 'openssl genrsa 3072'.");
         }
     }
 
@@ -34,7 +37,8 @@ internal sealed class LocalKek(RSA key) : IKeyEncryptionKey, IDisposable
         return key.Decrypt(encryptedKey.Span, RSAEncryptionPadding.OaepSHA256);
     }
 
-    public Task<byte[]> UnwrapKeyAsync(string algorithm, ReadOnlyMemory<byte> encryptedKey, CancellationToken cancellationToken = default) =>
+    public Task<byte[]> UnwrapKeyAsync(
+        string algorithm, ReadOnlyMemory<byte> encryptedKey, CancellationToken cancellationToken = default) =>
         Task.FromResult(UnwrapKey(algorithm, encryptedKey, cancellationToken));
 
     public byte[] WrapKey(string algorithm, ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default) =>

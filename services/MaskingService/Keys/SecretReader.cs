@@ -62,13 +62,17 @@ internal sealed class SecretReader : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            throw new KeySourceException(e.InnerException is SocketException || e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError }
-                ? $"The Dapr sidecar does not answer at {http.BaseAddress}; start it, or set DAPR_HTTP_PORT or DAPR_HTTP_ENDPOINT to where it is."
-                : $"The Dapr sidecar at {http.BaseAddress} broke off its answer.");
+            var noConnection = e.InnerException is SocketException
+                || e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError };
+            throw new KeySourceException(noConnection
+                ? $"The Dapr sidecar does not answer at {http.BaseAddress}; start it, or set DAPR_HTTP_PORT or DAPR_HTTP_ENDPOINT "
+                    + "to where it is."
+            : $"The Dapr sidecar at {http.BaseAddress} broke off its answer.");
         }
         catch (TaskCanceledException) when (!stopping.IsCancellationRequested)
         {
-            throw new KeySourceException($"The Dapr sidecar at {http.BaseAddress} took more than {http.Timeout.TotalSeconds:0} s to answer; can it reach the store '{store}'?");
+            throw new KeySourceException($"The Dapr sidecar at {http.BaseAddress} took more than {http.Timeout.TotalSeconds:0} s "
+                + $"to answer; can it reach the store '{store}'?");
         }
     }
 
@@ -121,7 +125,8 @@ internal sealed class SecretReader : IDisposable
         throw new KeySourceException(
             members == 0 ? "There is no such secret. " + remedy
             : looksFlattened ? Flattened
-            : $"The secret has no member '{secret.MemberName}' but {members} under other names; set Member beside the secret's name to the one that holds the text.");
+            : $"The secret has no member '{secret.MemberName}' but {members} under other names; set Member beside the secret's "
+                + "name to the one that holds the text.");
     }
 
     private Task<HttpResponseMessage> GetAsync(string secret, CancellationToken stopping)
@@ -138,7 +143,8 @@ internal sealed class SecretReader : IDisposable
     {
         var code = await ErrorCodeAsync(response, stopping);
         if (code is "ERR_SECRET_STORE_NOT_FOUND" or "ERR_SECRET_STORES_NOT_CONFIGURED")
-            return new($"The sidecar has no secret store '{store}'. Set Keys:SecretStore to the name of one that it loads, or give it that component.");
+            return new($"The sidecar has no secret store '{store}'. Set Keys:SecretStore to the name of one that it loads, or give "
+                + "it that component.");
         if (response.StatusCode == HttpStatusCode.Unauthorized)
             return new("The sidecar refuses the API token; set DAPR_API_TOKEN to the one that the sidecar was started with.");
         if (response.StatusCode == HttpStatusCode.Forbidden)
@@ -151,7 +157,8 @@ internal sealed class SecretReader : IDisposable
         if (piece.StatusCode == HttpStatusCode.OK)
             return new(Flattened);
         return new(
-            $"The secret store '{store}' does not give it out (HTTP {(int)response.StatusCode}): it is not there, or the store cannot be reached. {remedy}");
+            $"The secret store '{store}' does not give it out (HTTP {(int)response.StatusCode}): it is not there, or the store "
+                + $"cannot be reached. {remedy}");
     }
 
     private static async Task<string?> ErrorCodeAsync(HttpResponseMessage response, CancellationToken stopping)

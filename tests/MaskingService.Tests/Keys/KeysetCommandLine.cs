@@ -171,6 +171,13 @@ public sealed class KeysetCommandLine : IDisposable
 
         await RefusedAsync("--vault", wrapped, "unwrap");
         await RefusedAsync("--vault", wrapped, "unwrap", "--vault", "http://contoso.vault.azure.net", "--key-name", "masking-kek");
+        using var other = RSA.Create(2048);
+        await File.WriteAllTextAsync(scratch["other.pem"], other.ExportPkcs8PrivateKeyPem());
+        await File.WriteAllTextAsync(scratch["text.pem"], "not a key");
+        await RefusedAsync("RSA private key", wrapped, "unwrap", "--kek", scratch["text.pem"]);
+        await File.WriteAllTextAsync(scratch["public.pem"], key.ExportSubjectPublicKeyInfoPem());
+        await RefusedAsync("RSA private key", wrapped, "unwrap", "--kek", scratch["public.pem"]);
+        await RefusedAsync("does not open", wrapped, "unwrap", "--kek", scratch["other.pem"]);
         await RefusedAsync("five parts", keyset, "unwrap", "--kek", scratch["kek.pem"]);
         await RefusedAsync(
             "another key than a version of https://contoso.vault.azure.net/keys/masking-kek/",

@@ -444,13 +444,12 @@ public sealed class ReadingKeysets : IAsyncLifetime
         return json.ToJsonString();
     }
 
+    /// <summary>Long pieces of text without quotation marks in them are the base64 of keys, or names of types.</summary>
     private void AssertNoKeyBytesInLogs()
     {
-        foreach (var answer in sidecar.Answers.Values)
-        {
-            foreach (var text in answer.Body.Split('"', '\\').Where(part => part.Length > 40 && !part.Contains("typeUrl", StringComparison.Ordinal) && !part.StartsWith("type.", StringComparison.Ordinal)))
-                Assert.DoesNotContain(text, logs.Everything, StringComparison.Ordinal);
-        }
+        var pieces = sidecar.Answers.Values.SelectMany(answer => answer.Body.Split('"', '\\'));
+        foreach (var key in pieces.Where(piece => piece.Length > 40 && !piece.StartsWith("type.", StringComparison.Ordinal)))
+            Assert.DoesNotContain(key, logs.Everything, StringComparison.Ordinal);
     }
 
     private async Task<HealthCheckResult> HealthAsync()

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using PiiMasking.MaskingService.Keys.Commands;
+using PiiMasking.ServiceDefaults;
 using PiiMasking.Tink;
 
 namespace PiiMasking.MaskingService.Keys;
@@ -40,11 +41,12 @@ internal static class KeysetCommands
             Rotate(terminal),
             Promote(terminal),
             Status(terminal, "disable", KeyStatus.Disabled,
-                "Takes a key out of use. Its tokens do not open any more, but the key can be enabled again; do this first and wait, before you destroy it."),
+                "Takes a key out of use. Its tokens do not open any more, but the key can be enabled again; do this first and "
+                    + "wait, before you destroy it."),
             Status(terminal, "enable", KeyStatus.Enabled, "Puts a disabled key back into use."),
             Status(terminal, "destroy", KeyStatus.Destroyed,
-                "Removes a key's bytes for good. Its tokens, in backups too, never open again. Only the id is kept, so that no other key gets it. "
-                + "Disable the key first, and wait until nobody misses it."),
+                "Removes a key's bytes for good. Its tokens, in backups too, never open again. Only the id is kept, so that no other key "
+                    + "gets it. Disable the key first, and wait until nobody misses it."),
             List(terminal),
             Wrap(terminal),
             Unwrap(terminal),
@@ -61,7 +63,8 @@ internal static class KeysetCommands
         };
         kind.AcceptOnlyFromAmong([.. Kinds.Keys]);
         var files = new KeysetFiles(terminal);
-        return Verb(terminal, "new", "Makes a keyset with one new key. Store the text as one string: never as a JSON object, which secret stores take apart.",
+        return Verb(terminal, "new",
+            "Makes a keyset with one new key. Store the text as one string: never as a JSON object, which secret stores take apart.",
             [kind, files.Out], [], async (arguments, stopping) =>
             {
                 using var keyset = Keyset.Generate(Kinds[arguments.GetRequiredValue(kind)]);
@@ -74,7 +77,7 @@ internal static class KeysetCommands
     {
         var standby = new Option<bool>("--standby")
         {
-            Description = "Adds the key without making it primary, so that every replica can learn it first; make it primary with 'promote'",
+            Description = "Adds the key without making it primary, so that every replica can learn it first; 'promote' does the rest",
         };
         var files = new KeysetFiles(terminal);
         return Verb(terminal, "rotate", "Adds a new key and makes it primary. Older keys stay enabled, so their tokens still open.",
@@ -94,7 +97,8 @@ internal static class KeysetCommands
     private static Command Status(Terminal terminal, string name, KeyStatus status, string description) => Change(
         terminal, name, description, (keyset, keyId) => keyset.WithStatus(keyId, status), keyId => $"Key {keyId} is {Word(status)}.");
 
-    private static Command Change(Terminal terminal, string name, string description, Func<Keyset, uint, Keyset> change, Func<uint, string> note)
+    private static Command Change(
+        Terminal terminal, string name, string description, Func<Keyset, uint, Keyset> change, Func<uint, string> note)
     {
         var keyId = KeyId();
         var files = new KeysetFiles(terminal);
@@ -110,12 +114,14 @@ internal static class KeysetCommands
     private static Command List(Terminal terminal)
     {
         var files = new KeysetFiles(terminal);
-        return Verb(terminal, "list", "Prints a keyset's keys: id, the first characters of every token made with it, status. Never key bytes.",
+        return Verb(terminal, "list",
+            "Prints a keyset's keys: id, the first characters of every token made with it, status. Never key bytes.",
             [files.In], [], async (arguments, stopping) =>
             {
                 using var keyset = await files.ReadAsync(arguments, stopping);
                 var text = new StringBuilder();
-                text.Append(CultureInfo.InvariantCulture, $"{Kinds.First(kind => kind.Value == keyset.Kind).Key} keyset, primary key {keyset.PrimaryKeyId}\n");
+                var kind = Kinds.First(kind => kind.Value == keyset.Kind).Key;
+                text.Append(CultureInfo.InvariantCulture, $"{kind} keyset, primary key {keyset.PrimaryKeyId}\n");
                 text.Append(CultureInfo.InvariantCulture, $"{"KEY ID",-12}{"TOKENS START",-14}STATUS\n");
                 foreach (var key in keyset.Keys)
                 {
@@ -162,13 +168,22 @@ internal static class KeysetCommands
 
     private static Command Unwrap(Terminal terminal)
     {
-        var vault = new Option<string?>("--vault") { Description = "Address of the Key Vault, such as https://contoso.vault.azure.net", HelpName = "URL" };
+        var vault = new Option<string?>("--vault")
+        {
+            Description = "Address of the Key Vault, such as https://contoso.vault.azure.net",
+            HelpName = "URL",
+        };
         var keyName = new Option<string?>("--key-name") { Description = "Name of the vault's key", HelpName = "NAME" };
-        var kek = new Option<FileInfo?>("--kek") { Description = "In place of a vault: PEM file with the RSA private key", HelpName = "FILE" };
+        var kek = new Option<FileInfo?>("--kek")
+        {
+            Description = "In place of a vault: PEM file with the RSA private key",
+            HelpName = "FILE",
+        };
         var files = new KeysetFiles(terminal);
         return Verb(terminal, "unwrap",
             """
-            Opens a wrapped keyset, so that it can be changed and wrapped again. Key Vault opens it for who may call keys/unwrapKey (az login):
+            Opens a wrapped keyset, so that it can be changed and wrapped again. Key Vault does it for who may
+            call keys/unwrapKey (az login):
 
               MaskingService keyset unwrap --vault https://contoso.vault.azure.net --key-name masking-kek --in masking.jwe \
                 | MaskingService keyset rotate --standby \
@@ -177,7 +192,8 @@ internal static class KeysetCommands
             [vault, keyName, kek, files.In, files.Out], [], async (arguments, stopping) =>
             {
                 using var stored = await files.ReadAnyAsync(arguments, stopping);
-                using var keks = KeyEncryptionKeys.From(arguments.GetValue(vault), arguments.GetValue(keyName), arguments.GetValue(kek)?.FullName);
+                using var keks = KeyEncryptionKeys.From(
+                    arguments.GetValue(vault), arguments.GetValue(keyName), arguments.GetValue(kek)?.FullName);
                 var jwe = Jwe.Parse(stored.Span.Trim(" \t\r\n"u8));
                 using var content = await keks.OpenAsync(jwe, stopping);
                 using var keyset = Keyset.Parse(content.Span);
@@ -187,8 +203,17 @@ internal static class KeysetCommands
 
     private static Command Open(Terminal terminal)
     {
-        var keysetFile = new Option<FileInfo>("--in", "-i") { Description = "File with the masking keyset, in the clear", HelpName = "FILE", Required = true };
-        var field = new Option<string>("--field", "-f") { Description = "The field that the tokens are of: its name is part of every token", Required = true };
+        var keysetFile = new Option<FileInfo>("--in", "-i")
+        {
+            Description = "File with the masking keyset, in the clear",
+            HelpName = "FILE",
+            Required = true,
+        };
+        var field = new Option<string>("--field", "-f")
+        {
+            Description = "The field that the tokens are of: its name is part of every token",
+            Required = true,
+        };
         field.AcceptOnlyFromAmong(KeysetState.IpField, KeysetState.DeviceIdField);
         var yes = new Option<bool>("--yes", "-y") { Description = "Shows the values on a terminal too" };
         return Verb(terminal, "open",
@@ -196,12 +221,13 @@ internal static class KeysetCommands
             Opens tokens: one a line from standard input, one value a line to standard output, padding trimmed. A token that does not open
             gives an empty line, and the exit code is 1. This shows personal data, and unlike a reveal through the service leaves no record:
 
-              psql -Atc "SELECT masked_ip FROM user_logins LIMIT 5" | MaskingService keyset open --in masking.json --field ip > addresses.txt
+              psql -Atc "SELECT masked_ip FROM user_logins LIMIT 5" | MaskingService keyset open --in masking.json --field ip > ips.txt
             """,
             [keysetFile, field, yes], [], async (arguments, stopping) =>
             {
                 if (terminal.OutputIsTerminal && !arguments.GetValue(yes))
-                    throw new KeySourceException("This would show personal data on the terminal. Send the output to a file or another program, or say --yes.");
+                    throw new KeySourceException("This would show personal data on the terminal. Send the output to a file or "
+                        + "another program, or say --yes.");
 
                 await using var file = KeysetFiles.Open(arguments.GetRequiredValue(keysetFile));
                 await new TokenOpener(terminal).RunAsync(file, arguments.GetRequiredValue(field), stopping);
@@ -240,7 +266,8 @@ internal static class KeysetCommands
                 await run(parsed, stopping);
                 return 0;
             }
-            catch (Exception e) when (e is KeySourceException or KeysetException or IOException or UnauthorizedAccessException)
+            catch (Exception e) when (e is KeySourceException or KeysetException or StartupException
+                or IOException or UnauthorizedAccessException)
             {
                 await terminal.Notes.WriteLineAsync($"keyset {name}: {e.Message}");
                 return 1;

@@ -40,7 +40,8 @@ internal sealed class KeysetFiles(Terminal terminal)
             return text;
 
         text.Dispose();
-        throw new KeySourceException("The keyset is wrapped (a JWE). Unwrap it with 'keyset unwrap', change it, and wrap it again with 'keyset wrap'.");
+        throw new KeySourceException("The keyset is wrapped (a JWE). Unwrap it with 'keyset unwrap', change it, and wrap it again "
+            + "with 'keyset wrap'.");
     }
 
     /// <summary>Whatever the input is.</summary>

@@ -27,9 +27,12 @@ internal static partial class PublicKeyFile
             if (key.KeySize < SmallestKeyBits)
                 throw new KeySourceException($"The key has {key.KeySize} bits; take one with {SmallestKeyBits} or more.");
             if (keyId is null)
-                throw new KeySourceException("A PEM file does not say which key it is. Give the key's URL with version as --kid (for a local development key any name, such as local).");
+                throw new KeySourceException("A PEM file does not say which key it is. Give the key's URL with version as --kid "
+                    + "(for a local development key any name, such as local).");
             if (!KeyIdPattern().IsMatch(keyId))
-                throw new KeySourceException("The kid must be the key's URL with version, like https://contoso.vault.azure.net/keys/masking-kek/0123456789abcdef0123456789abcdef, or for a local key a plain name.");
+                throw new KeySourceException("The kid must be the key's URL with version, like "
+                    + "https://contoso.vault.azure.net/keys/masking-kek/0123456789abcdef0123456789abcdef, or for a local key a "
+                    + "plain name.");
             return (key, keyId);
         }
         catch (Exception e) when (e is ArgumentException or CryptographicException or JsonException or InvalidOperationException)
