@@ -40,6 +40,9 @@ internal sealed class KeyEncryptionKeys : IDisposable
     /// <exception cref="KeySourceException">None is named, or not as it should be.</exception>
     public static KeyEncryptionKeys From(string? vault, string? keyName, string? localFile)
     {
+        if (localFile is not null && !File.Exists(localFile))
+            throw new KeySourceException($"There is no file {localFile}.");
+
         var options = new KeyOptions
         {
             RequireKek = true,

@@ -170,6 +170,7 @@ public sealed class KeysetCommandLine : IDisposable
         Assert.Equal(2, rotated.Keys.Count);
 
         await RefusedAsync("--vault", wrapped, "unwrap");
+        await RefusedAsync("no file", wrapped, "unwrap", "--kek", scratch["none.pem"]);
         await RefusedAsync("--vault", wrapped, "unwrap", "--vault", "http://contoso.vault.azure.net", "--key-name", "masking-kek");
         using var other = RSA.Create(2048);
         await File.WriteAllTextAsync(scratch["other.pem"], other.ExportPkcs8PrivateKeyPem());
