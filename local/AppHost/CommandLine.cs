@@ -56,6 +56,11 @@ internal static class CommandLine
             await Console.Error.WriteLineAsync("AppHost: stopped before everything was through.");
             return Interrupted;
         }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync($"AppHost: {error.Message} (not foreseen: please report it with the lines below)\n{error}");
+            return Failed;
+        }
     }
 
     /// <summary>The command with all its options; <paramref name="run"/> does the work.</summary>

@@ -26,7 +26,7 @@ internal sealed class Report(LocalSystem system, State state, bool staysUp, Scre
                 ["user_id", "device_type", "masked_ip", "masked_device_id", "locale", "app_version", "create_date"],
                 rows.Select(row => (IReadOnlyList<string>)
                 [
-                    row.UserId, row.DeviceType ?? "NULL", Shorten(row.MaskedIp), Shorten(row.MaskedDeviceId), row.Locale ?? "NULL",
+                    Shorten(row.UserId), row.DeviceType ?? "NULL", Shorten(row.MaskedIp), Shorten(row.MaskedDeviceId), row.Locale ?? "NULL",
                     row.AppVersion?.ToString(CultureInfo.InvariantCulture) ?? "NULL", row.CreateDate.ToString("O", CultureInfo.InvariantCulture),
                 ]));
         }
@@ -86,7 +86,7 @@ internal sealed class Report(LocalSystem system, State state, bool staysUp, Scre
         return inFull ? value : $"{value[..(value.Length / 3)]}… ({value.Length} characters, shown in part)";
     }
 
-    private static string Shorten(string token) => token.Length <= 27 ? token : $"{token[..16]}…{token[^10..]}";
+    private static string Shorten(string token) => token.Length <= 19 ? token : $"{token[..12]}…{token[^6..]}";
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -32,7 +32,7 @@ public sealed class CommandLineTests
     [InlineData("do not go together", "--file", "/dev/null", "--messages", "5")]
     [InlineData("do not go together", "--only", "backing", "--once")]
     [InlineData("/no/such/file", "--file", "/no/such/file")]
-    [InlineData("--sidecar", "--sidecar", "envoy")]
+    [InlineData("envoy", "--sidecar", "envoy")]
     [InlineData("--nonsense", "--nonsense")]
     public void A_wrong_argument_is_named(string named, params string[] arguments) =>
         Assert.Contains(named, Errors(arguments), StringComparison.Ordinal);

@@ -1,5 +1,5 @@
-using PiiMasking.AppHost;
 using System.Globalization;
+using PiiMasking.AppHost;
 using PiiMasking.Testing;
 
 namespace PiiMasking.EndToEnd.Tests;

@@ -1,5 +1,5 @@
-using PiiMasking.AppHost;
 using System.Text.Json;
+using PiiMasking.AppHost;
 using PiiMasking.Testing;
 
 namespace PiiMasking.EndToEnd.Tests;

@@ -1,6 +1,6 @@
+using System.Collections.Concurrent;
 using Npgsql;
 using PiiMasking.AppHost;
-using System.Collections.Concurrent;
 using PiiMasking.Backing;
 using PiiMasking.Testing;
 

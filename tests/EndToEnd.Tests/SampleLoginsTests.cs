@@ -1,5 +1,5 @@
-using PiiMasking.AppHost;
 using System.Text;
+using PiiMasking.AppHost;
 using PiiMasking.Tink;
 
 namespace PiiMasking.EndToEnd.Tests;

@@ -1,8 +1,8 @@
-using PiiMasking.AppHost;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using PiiMasking.AppHost;
 using PiiMasking.Backing;
 using PiiMasking.Testing;
 

@@ -8,6 +8,7 @@ internal sealed class Screen
 {
     private readonly IAnsiConsole console;
     private readonly bool isTerminal;
+    private bool isMoving;
 
     public Screen()
         : this(AnsiConsole.Console, !Console.IsOutputRedirected)
@@ -25,10 +26,16 @@ internal sealed class Screen
     }
 
     /// <summary>A line about something that has happened.</summary>
+    /// <remarks>Not wrapped, so that what is copied from it is in one piece; only above a moving bar it has to be.</remarks>
     public void Note(string line)
     {
         lock (console)
-            console.WriteLine(line);
+        {
+            if (isMoving)
+                console.WriteLine(line);
+            else
+                console.Profile.Out.Writer.WriteLine(line);
+        }
     }
 
     /// <summary>A line that stands out.</summary>
@@ -60,13 +67,14 @@ internal sealed class Screen
         if (!isTerminal)
             return await work(OnceASecond());
 
-        return await console.Progress()
+        isMoving = true;
+        var result = await console.Progress()
             .AutoClear(false)
             .HideCompleted(false)
             .Columns(new ProgressBarColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
             .StartAsync(async context =>
             {
-                var bar = context.AddTask("", maxValue: expected ?? 1);
+                var bar = context.AddTask(Describe(default), maxValue: expected ?? 1);
                 return await work(now =>
                 {
                     bar.MaxValue = Math.Max(1, expected ?? now.Sent);
@@ -74,6 +82,8 @@ internal sealed class Screen
                     bar.Description = Describe(now);
                 });
             });
+        isMoving = false;
+        return result;
     }
 
     private static string Describe(Progress now) => string.Create(

@@ -53,10 +53,10 @@ internal sealed class Sidecar : IDisposable
     /// <param name="appHealthPath">Deliver only while this path of the app answers 2xx; null to take it for healthy.</param>
     public ChildProcessStart Start(
         SidecarProgram program, string components, RunFolder run, string sockets, string logFile, bool debug, string? appHealthPath = null) => new()
-    {
-        Name = $"{AppId} sidecar",
-        Program = program.Program,
-        Arguments =
+        {
+            Name = $"{AppId} sidecar",
+            Program = program.Program,
+            Arguments =
         [
             .. program.Arguments,
             "--app-id", AppId,
@@ -79,17 +79,17 @@ internal sealed class Sidecar : IDisposable
                 : (string[])["--enable-app-health-check", "--app-health-check-path", appHealthPath,
                     "--app-health-probe-interval", "1", "--app-health-probe-timeout", "900"],
         ],
-        Environment = new Dictionary<string, string?>
-        {
-            ["DAPR_API_TOKEN"] = ApiToken,
-            ["APP_API_TOKEN"] = AppToken,
-            ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = sockets,
-            ["DAPR_HOST_IP"] = "127.0.0.1",
-            ["NAMESPACE"] = null,
-        },
-        WorkingFolder = run.Folder,
-        LogFile = logFile,
-    };
+            Environment = new Dictionary<string, string?>
+            {
+                ["DAPR_API_TOKEN"] = ApiToken,
+                ["APP_API_TOKEN"] = AppToken,
+                ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = sockets,
+                ["DAPR_HOST_IP"] = "127.0.0.1",
+                ["NAMESPACE"] = null,
+            },
+            WorkingFolder = run.Folder,
+            LogFile = logFile,
+        };
 
     /// <summary>Waits until the app receives from a pub/sub component.</summary>
     /// <param name="process">The running sidecar.</param>
