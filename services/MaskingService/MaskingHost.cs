@@ -29,6 +29,7 @@ internal static class MaskingHost
         builder.AddGeneration();        // keysets and database checked against each other before anything is masked
         builder.AddLogins();
         builder.AddPeople();            // who may come in by the people port, and the audit of it
+        builder.AddApiDescription();
         builder.AddReveal();
         builder.AddQuarantine();
         builder.AddDuplicates();
@@ -41,6 +42,7 @@ internal static class MaskingHost
         app.UseAuthentication();
         app.UseAuthorization();
         app.RequireAppToken(app.MapLogins().On(Listener.App));      // POST /v1/logins, for ingestion only
+        app.MapApiDescription();                                    // GET /openapi/v1.json
         app.MapReveal();                                            // POST /v1/reveal
         app.MapQuarantine();                                        // /v1/quarantine…
         app.MapDuplicates();                                        // GET /v1/duplicates
