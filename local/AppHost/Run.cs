@@ -20,6 +20,7 @@ internal sealed class Run(AppHostOptions options, State state, Screen screen)
         if (options.OnlyBacking)
         {
             screen.Headline("Ready for `dapr run -f .` in another terminal. Ctrl-C stops it.");
+            NotePeople(system);
             return await StayUpAsync(system, stopping);
         }
 
@@ -31,7 +32,17 @@ internal sealed class Run(AppHostOptions options, State state, Screen screen)
         screen.Note(
             $"Send it something: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws sqs send-message --region us-east-1 "
             + $"--endpoint-url {system.QueueEndpoint} --queue-url {system.QueueEndpoint}000000000000/{LoginQueue.Name} --message-body '…'");
+        NotePeople(system);
         return await StayUpAsync(system, stopping);
+    }
+
+    /// <summary>In a form that a shell takes.</summary>
+    private void NotePeople(LocalSystem system)
+    {
+        screen.Note(
+            $"To reveal, look up and replay as services/MaskingService/README.md shows, with a token for {PeopleAccess.Lifetime.TotalHours:0} hours:");
+        screen.Whole($"export PEOPLE={system.PeopleAddress.GetLeftPart(UriPartial.Authority)}");
+        screen.Whole($"export TOKEN={system.People.NewToken(TimeProvider.System)}");
     }
 
     private static async Task<int> StayUpAsync(LocalSystem system, CancellationToken stopping)

@@ -26,6 +26,9 @@ internal sealed class State : IDisposable
 
     public string Secrets => Path.Combine(Folder, "secrets.json");
 
+    /// <summary>The key that signs bearer tokens for the people port.</summary>
+    public string PeopleKey => Path.Combine(Folder, "people-signing-key");
+
     /// <summary>This run's log files; those of the last ten runs are kept.</summary>
     public string Logs { get; }
 
@@ -65,6 +68,7 @@ internal sealed class State : IDisposable
         }
 
         File.Delete(Secrets);
+        File.Delete(PeopleKey);
     }
 
     /// <summary>Makes this run's log folder and removes those of the oldest runs.</summary>

@@ -64,6 +64,30 @@ public sealed class StateTests : IDisposable
         Assert.Equal((KeyKind.DeterministicAead, KeyKind.Aead), (masking.Kind, quarantine.Kind));
     }
 
+    [Fact]
+    [SupportedOSPlatform("linux")]
+    public async Task Secrets_of_an_earlier_version_are_kept_and_completed_and_the_key_of_people_is_made_once()
+    {
+        using var state = State.TakeFirst(scratch["local"]);
+        var complete = await Secrets.EnsureAsync(state, default);
+        var json = System.Text.Json.Nodes.JsonNode.Parse(await File.ReadAllTextAsync(state.Secrets))!.AsObject();
+        json.Remove("integrity-keyset");
+        json.Remove(Secrets.PeoplePasswordName);
+        await File.WriteAllTextAsync(state.Secrets, json.ToJsonString());
+
+        var upgraded = await Secrets.EnsureAsync(state, default);
+        var again = await Secrets.EnsureAsync(state, default);
+        await PeopleAccess.EnsureAsync(state, default);
+        var key = await File.ReadAllTextAsync(state.PeopleKey);
+        await PeopleAccess.EnsureAsync(state, default);
+
+        Assert.Equal(complete[Secrets.MaskingKeyset], upgraded[Secrets.MaskingKeyset]);
+        Assert.Equal(upgraded["integrity-keyset"], again["integrity-keyset"]);
+        Assert.Equal(upgraded.PeoplePassword, again.PeoplePassword);
+        Assert.Equal(key, await File.ReadAllTextAsync(state.PeopleKey));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(state.PeopleKey));
+    }
+
     [Theory]
     [InlineData("{}", "masking-keyset")]
     [InlineData("""{"masking-keyset": {"primaryKeyId": 1}}""", "masking-keyset")]

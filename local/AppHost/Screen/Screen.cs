@@ -38,6 +38,13 @@ internal sealed class Screen
         }
     }
 
+    /// <summary>A line to be copied: never wrapped.</summary>
+    public void Whole(string line)
+    {
+        lock (console)
+            console.Profile.Out.Writer.WriteLine(line);
+    }
+
     /// <summary>A line that stands out.</summary>
     public void Headline(string line)
     {

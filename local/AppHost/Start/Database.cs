@@ -8,6 +8,7 @@ internal sealed class Database : IAsyncDisposable
 {
     public const string Name = "logins";
     public const string ServiceUser = "masking";
+    public const string PeopleUser = "masking_people";
     public const string AnalystUser = "analyst";
 
     private readonly PostgresServer server;
@@ -22,8 +23,10 @@ internal sealed class Database : IAsyncDisposable
     public string OwnerConnectionString => server.ConnectionString(Name);
 
     /// <summary>Without a password: the service takes it from the secret store.</summary>
-    public string ServiceConnectionString =>
-        new NpgsqlConnectionStringBuilder { Host = "127.0.0.1", Port = server.Port, Database = Name, Username = ServiceUser }.ConnectionString;
+    public string ServiceConnectionString => ConnectionStringOf(ServiceUser);
+
+    /// <summary>What the service serves people with, without a password as well.</summary>
+    public string PeopleConnectionString => ConnectionStringOf(PeopleUser);
 
     /// <summary>Makes it, empty, if it is not there.</summary>
     public async Task EnsureAsync(CancellationToken stopping)
@@ -41,6 +44,7 @@ internal sealed class Database : IAsyncDisposable
     public async Task EnsureLoginsAsync(Secrets secrets, CancellationToken stopping)
     {
         await EnsureLoginAsync(ServiceUser, "pii_writer", secrets.ServicePassword, stopping);
+        await EnsureLoginAsync(PeopleUser, "pii_people", secrets.PeoplePassword, stopping);
         await EnsureLoginAsync(AnalystUser, "pii_analyst", secrets.AnalystPassword, stopping);
     }
 
@@ -117,6 +121,9 @@ internal sealed class Database : IAsyncDisposable
     public string AnalystUrl(Secrets secrets) => $"postgresql://{AnalystUser}:{secrets.AnalystPassword}@127.0.0.1:{server.Port}/{Name}";
 
     public ValueTask DisposeAsync() => owner.DisposeAsync();
+
+    private string ConnectionStringOf(string user) =>
+        new NpgsqlConnectionStringBuilder { Host = "127.0.0.1", Port = server.Port, Database = Name, Username = user }.ConnectionString;
 
     private async Task EnsureLoginAsync(string user, string role, string password, CancellationToken stopping)
     {

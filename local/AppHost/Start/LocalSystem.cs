@@ -23,6 +23,7 @@ internal sealed record LocalSystemOptions
 internal sealed class LocalSystem : IAsyncDisposable
 {
     private const int PostgresPortOfRunFile = 55432;
+    private const int PeoplePortOfRunFile = 5103;
     private const string SocketsFolderVariable = "DAPR_COMPONENTS_SOCKETS_FOLDER";
     private const string DefaultSocketsFolder = "/tmp/dapr-components-sockets";
 
@@ -55,13 +56,15 @@ internal sealed class LocalSystem : IAsyncDisposable
     private Task watch = Task.CompletedTask;
 
     private LocalSystem(
-        LocalSystemOptions options, State state, RunFolder run, LocalPackages packages, Secrets secrets, SidecarProgram? sidecar, Action<string> say)
+        LocalSystemOptions options, State state, RunFolder run, LocalPackages packages, Secrets secrets, PeopleAccess people, SidecarProgram? sidecar,
+        Action<string> say)
     {
         this.options = options;
         this.state = state;
         this.run = run;
         this.say = say;
         Secrets = secrets;
+        People = people;
         ingestionSidecar = new Sidecar("ingestion", ingestionPort);
         maskingSidecar = new Sidecar("masking", maskingPort);
 
@@ -77,6 +80,11 @@ internal sealed class LocalSystem : IAsyncDisposable
     }
 
     public Secrets Secrets { get; }
+
+    public PeopleAccess People { get; }
+
+    /// <summary>Where the masking service serves people.</summary>
+    public Uri PeopleAddress => new($"http://127.0.0.1:{(options.OnlyBacking ? PeoplePortOfRunFile : peoplePort)}");
 
     public Database Database => database ?? throw new InvalidOperationException("The database has not been started.");
 
@@ -117,10 +125,11 @@ internal sealed class LocalSystem : IAsyncDisposable
         state.OpenLogs();
         var packages = await LocalPackages.EnsureAsync(say, stopping);
         var secrets = await Secrets.EnsureAsync(state, stopping);
+        var people = await PeopleAccess.EnsureAsync(state, stopping);
         if (sidecar is not null)
             say($"Sidecars: {sidecar.Description}");
 
-        var system = new LocalSystem(options, state, AppHost.RunFolder.Create(state), packages, secrets, sidecar, say);
+        var system = new LocalSystem(options, state, AppHost.RunFolder.Create(state), packages, secrets, people, sidecar, say);
         try
         {
             await (sidecar is null ? system.StartBackingAsync(stopping) : system.StartEverythingAsync(stopping));
@@ -324,6 +333,10 @@ internal sealed class LocalSystem : IAsyncDisposable
             ["Kestrel__Endpoints__People__Url"] = $"http://127.0.0.1:{peoplePort}",
             ["ConnectionStrings__Database"] = Database.ServiceConnectionString,
             ["Storage__PasswordSecret"] = Secrets.ServicePasswordName,
+            ["ConnectionStrings__People"] = Database.PeopleConnectionString,
+            ["People__PasswordSecret"] = Secrets.PeoplePasswordName,
+            ["People__SigningKeyFile"] = Path.GetFullPath(People.KeyFile),
+            ["People__Audience"] = PeopleAccess.Audience,
         },
         options.Debug);
 

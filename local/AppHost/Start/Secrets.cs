@@ -13,7 +13,9 @@ internal sealed class Secrets
 {
     public const string MaskingKeyset = "masking-keyset";
     public const string ServicePasswordName = "postgres-password";
+    public const string PeoplePasswordName = "postgres-people-password";
     private const string QuarantineKeyset = "quarantine-keyset";
+    private const string IntegrityKeyset = "integrity-keyset";
     private const string PasswordOfSuperuser = "postgres-superuser-password";
     private const string PasswordOfAnalyst = "postgres-analyst-password";
 
@@ -30,6 +32,9 @@ internal sealed class Secrets
 
     /// <summary>Password of the login role that the masking service uses.</summary>
     public string ServicePassword => this[ServicePasswordName];
+
+    /// <summary>Password of the login role that the masking service serves people with.</summary>
+    public string PeoplePassword => this[PeoplePasswordName];
 
     public string SuperuserPassword => this[PasswordOfSuperuser];
 
@@ -58,7 +63,9 @@ internal sealed class Secrets
             {
                 [MaskingKeyset] = NewKeyset(KeyKind.DeterministicAead),
                 [QuarantineKeyset] = NewKeyset(KeyKind.Aead),
+                [IntegrityKeyset] = NewKeyset(KeyKind.Mac),
                 [ServicePasswordName] = NewPassword(),
+                [PeoplePasswordName] = NewPassword(),
                 [PasswordOfSuperuser] = NewPassword(),
                 [PasswordOfAnalyst] = NewPassword(),
             });
@@ -69,6 +76,9 @@ internal sealed class Secrets
         var secrets = new Secrets(state.Secrets, await ReadAsync(state.Secrets, stopping));
         foreach (var name in new[] { MaskingKeyset, QuarantineKeyset, ServicePasswordName, PasswordOfSuperuser, PasswordOfAnalyst })
             _ = secrets[name];
+        // What people need came later; files from before lack it.
+        if (secrets.values.TryAdd(IntegrityKeyset, NewKeyset(KeyKind.Mac)) | secrets.values.TryAdd(PeoplePasswordName, NewPassword()))
+            await secrets.WriteAsync(stopping);
         return secrets;
     }
 

@@ -19,9 +19,13 @@ internal sealed record AuditItem(
     [property: Description("How often it happened, where that was only counted")] int Occurrences,
     [property: Description("Chains the record to the one before it")] byte[] Mac);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(AuditPage))]
-internal sealed partial class AuditJson : JsonSerializerContext;
+internal sealed partial class AuditJson : JsonSerializerContext
+{
+    /// <summary>For answers.</summary>
+    public static AuditJson Answers => field ??= new(PeopleJson.Readable(Default.Options));
+}
 
 /// <summary><c>GET /v1/audit</c>, for auditors.</summary>
 internal static class AuditEndpoint
@@ -56,6 +60,6 @@ internal static class AuditEndpoint
             record.Number, record.RecordedAt, record.Action, record.Outcome, record.Detail, record.Subject, record.Client, record.Address,
             record.Reason, record.Ticket, record.Field, record.Target, record.Tokens, record.Charged, record.ChargedToday, record.Fingerprints,
             record.KeyIds, record.Occurrences, record.Mac));
-        return TypedResults.Json(new AuditPage(items, items.Count == limit ? items[^1].Number : null), AuditJson.Default.AuditPage);
+        return TypedResults.Json(new AuditPage(items, items.Count == limit ? items[^1].Number : null), AuditJson.Answers.AuditPage);
     }
 }

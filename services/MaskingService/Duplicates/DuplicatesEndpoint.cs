@@ -81,7 +81,7 @@ internal static class DuplicatesEndpoint
             new DuplicatesPage(
                 field!, window!, await reader.IsDBNullAsync(1, cancellation) ? null : reader.GetFieldValue<DateOnly>(1), refreshedAt,
                 Math.Round(Math.Max(0, (time.GetUtcNow() - refreshedAt).TotalSeconds), 1), reader.GetInt64(2), reader.GetInt64(3), groups, next),
-            DuplicatesJson.Default.DuplicatesPage);
+            DuplicatesJson.Answers.DuplicatesPage);
     }
 
     private static ProblemHttpResult BadRequest(string detail) => TypedResults.Problem(detail, statusCode: StatusCodes.Status400BadRequest);

@@ -7,7 +7,7 @@ internal sealed class DuplicatesOptions
 {
     /// <summary>How often it is refreshed. Where a refresh takes long, the next one waits ten times as long as it took.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "1.00:00:00")]
-    public TimeSpan RefreshEvery { get; init; } = TimeSpan.FromMinutes(1);
+    public TimeSpan RefreshEvery { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Most groups that are kept for each field and window, the largest; the views have all of them.</summary>
     [Range(100, 10_000_000)]

@@ -67,7 +67,7 @@ internal static class LookUpEndpoint
                 var next = page.Count == request.Limit
                     ? PageCursor.Write(page[^1].CreateDate.ToString("O", CultureInfo.InvariantCulture), $"{page[^1].MessageId:D}")
                     : null;
-                return TypedResults.Json(new LookUpResponse(token, total, page, next, recorded.Number), LookUpJson.Default.LookUpResponse);
+                return TypedResults.Json(new LookUpResponse(token, total, page, next, recorded.Number), LookUpJson.Answers.LookUpResponse);
             default:
                 throw new System.Diagnostics.UnreachableException();
         }

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Text.Json.Serialization;
 using PiiMasking.Contracts;
 using PiiMasking.Logins;
+using PiiMasking.MaskingService.People;
 
 namespace PiiMasking.MaskingService.LookUp;
 
@@ -23,9 +24,9 @@ internal sealed record LookUpRequest(
 /// <summary>The logins that have the value.</summary>
 internal sealed record LookUpResponse(
     [property: Description("The masked value")] string Token,
-    [property: Description("How many logins have it; absent if there are more than 10,000")] int? Total,
+    [property: Description("How many logins have it; null if there are more than 10,000")] int? Total,
     [property: Description("Newest first")] IReadOnlyList<FoundLogin> Logins,
-    [property: Description("Send it as \"cursor\" for the next page, which is another look-up; absent at the end")] string? Next,
+    [property: Description("Send it as \"cursor\" for the next page, which is another look-up; null at the end")] string? Next,
     [property: Description("Number of the audit record of this answer")] long AuditRecord);
 
 /// <summary>A login as it is stored.</summary>
@@ -34,7 +35,6 @@ internal sealed record FoundLogin(
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
@@ -42,4 +42,8 @@ internal sealed record FoundLogin(
     Converters = [typeof(PiiConverter)])]
 [JsonSerializable(typeof(LookUpRequest))]
 [JsonSerializable(typeof(LookUpResponse))]
-internal sealed partial class LookUpJson : JsonSerializerContext;
+internal sealed partial class LookUpJson : JsonSerializerContext
+{
+    /// <summary>For answers.</summary>
+    public static LookUpJson Answers => field ??= new(PeopleJson.Readable(Default.Options));
+}

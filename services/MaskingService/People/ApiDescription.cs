@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using PiiMasking.Logins;
 using PiiMasking.MaskingService.Listeners;
@@ -9,7 +11,17 @@ internal static class ApiDescription
 {
     private const string Bearer = "bearer";
 
-    public static void AddApiDescription(this IHostApplicationBuilder builder) => builder.Services.AddOpenApi("v1", options =>
+    public static void AddApiDescription(this IHostApplicationBuilder builder)
+    {
+        // The default also takes numbers as strings, and the description would say so everywhere.
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
+        builder.Services.AddOpenApi("v1", Configure);
+    }
+
+    public static void MapApiDescription(this IEndpointRouteBuilder routes) =>
+        routes.MapOpenApi("/openapi/{documentName}.json").On(Listener.People);
+
+    private static void Configure(OpenApiOptions options)
     {
         options.ShouldInclude = route => route.ActionDescriptor.EndpointMetadata.OfType<PeopleRoutes.PeopleAction>().Any();
         options.AddDocumentTransformer((document, _, _) =>
@@ -28,10 +40,7 @@ internal static class ApiDescription
 
             return Task.CompletedTask;
         });
-    });
-
-    public static void MapApiDescription(this IEndpointRouteBuilder routes) =>
-        routes.MapOpenApi("/openapi/{documentName}.json").On(Listener.People);
+    }
 
     private static void Describe(OpenApiDocument document)
     {

@@ -8,6 +8,7 @@ internal sealed class PeopleDoor(PeopleLimits limits, PeopleReadiness readiness,
     {
         var http = context.HttpContext;
         http.Response.Headers.CacheControl = "no-store";
+        http.Response.Headers.XContentTypeOptions = "nosniff";
         var caller = Caller.Of(http);
         if (!limits.TryEnter(caller.Subject!))
         {

@@ -86,7 +86,7 @@ internal static class QuarantineEndpoints
         var next = messages.Count == limit
             ? PageCursor.Write(messages[^1].QuarantinedAt.ToString("O", CultureInfo.InvariantCulture), $"{messages[^1].MessageId:D}")
             : null;
-        return TypedResults.Json(new QuarantinePage(messages, next), QuarantineJson.Default.QuarantinePage);
+        return TypedResults.Json(new QuarantinePage(messages, next), QuarantineJson.Answers.QuarantinePage);
     }
 
     private static async Task<Results<JsonHttpResult<PayloadResponse>, ProblemHttpResult>> PayloadAsync(
@@ -99,7 +99,7 @@ internal static class QuarantineEndpoints
 
         return await keeper.RevealAsync(messageId, request, caller, cancellation) switch
         {
-            QuarantineOutcome.Revealed revealed => TypedResults.Json(Response(revealed), QuarantineJson.Default.PayloadResponse),
+            QuarantineOutcome.Revealed revealed => TypedResults.Json(Response(revealed), QuarantineJson.Answers.PayloadResponse),
             QuarantineOutcome.OverBudget over => AuditedRefusal.OverBudget(over.Charged, over.Budget),
             QuarantineOutcome.Unreadable => TypedResults.Problem(
                 "The payload does not open.", statusCode: StatusCodes.Status422UnprocessableEntity),
@@ -116,7 +116,7 @@ internal static class QuarantineEndpoints
             return await refusal.RecordAsync(caller, AuditAction.QuarantineDelete, problem!, cancellation);
 
         return await keeper.DeleteAsync(messageId, request, caller, cancellation) is QuarantineOutcome.Deleted deleted
-            ? TypedResults.Json(new DeleteResponse(deleted.AuditRecord), QuarantineJson.Default.DeleteResponse)
+            ? TypedResults.Json(new DeleteResponse(deleted.AuditRecord), QuarantineJson.Answers.DeleteResponse)
             : NotFound();
     }
 
@@ -150,7 +150,7 @@ internal static class QuarantineEndpoints
         return TypedResults.Json(
             new ReplayResponse(
                 counts.Stored, counts.Repeated, counts.Stayed, counts.Unreadable, counts.NotNow, ((AppendOutcome.Recorded)completed).Number),
-            QuarantineJson.Default.ReplayResponse);
+            QuarantineJson.Answers.ReplayResponse);
     }
 
     private static string? ProblemOf(PayloadRequest request) => PeopleRequest.ProblemOf(request.Reason, request.Ticket);

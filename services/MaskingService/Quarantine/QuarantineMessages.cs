@@ -2,13 +2,14 @@ using System.ComponentModel;
 using System.Text.Json.Serialization;
 using PiiMasking.Contracts;
 using PiiMasking.Logins;
+using PiiMasking.MaskingService.People;
 
 namespace PiiMasking.MaskingService.Quarantine;
 
 /// <summary>A page of what is in quarantine.</summary>
 internal sealed record QuarantinePage(
     [property: Description("Newest first")] IReadOnlyList<QuarantinedMessage> Messages,
-    [property: Description("Send it as \"cursor\" for the next page; absent at the end")] string? Next);
+    [property: Description("Send it as \"cursor\" for the next page; null at the end")] string? Next);
 
 /// <summary>A message in quarantine, without its payload.</summary>
 internal sealed record QuarantinedMessage(
@@ -55,7 +56,6 @@ internal sealed record ReplayResponse(
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
@@ -67,4 +67,8 @@ internal sealed record ReplayResponse(
 [JsonSerializable(typeof(DeleteResponse))]
 [JsonSerializable(typeof(ReplayRequest))]
 [JsonSerializable(typeof(ReplayResponse))]
-internal sealed partial class QuarantineJson : JsonSerializerContext;
+internal sealed partial class QuarantineJson : JsonSerializerContext
+{
+    /// <summary>For answers.</summary>
+    public static QuarantineJson Answers => field ??= new(PeopleJson.Readable(Default.Options));
+}

@@ -36,7 +36,7 @@ internal static class RevealEndpoint
         {
             case RevealOutcome.Revealed revealed:
                 return TypedResults.Json(
-                    new RevealResponse(revealed.Values, revealed.Unopened, revealed.AuditRecord), RevealJson.Default.RevealResponse);
+                    new RevealResponse(revealed.Values, revealed.Unopened, revealed.AuditRecord), RevealJson.Answers.RevealResponse);
             case RevealOutcome.Refused refused:
                 return TypedResults.Problem(
                     $"{refused.Unopened.Count} of {request.Tokens.Count} tokens do not open as tokens of {request.Field}; nothing was revealed.",

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Text.Json.Serialization;
 using PiiMasking.Contracts;
 using PiiMasking.Logins;
+using PiiMasking.MaskingService.People;
 
 namespace PiiMasking.MaskingService.Reveal;
 
@@ -36,4 +37,8 @@ internal sealed record RevealResponse(
     Converters = [typeof(PiiConverter)])]
 [JsonSerializable(typeof(RevealRequest))]
 [JsonSerializable(typeof(RevealResponse))]
-internal sealed partial class RevealJson : JsonSerializerContext;
+internal sealed partial class RevealJson : JsonSerializerContext
+{
+    /// <summary>For answers.</summary>
+    public static RevealJson Answers => field ??= new(PeopleJson.Readable(Default.Options));
+}
