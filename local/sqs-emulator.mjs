@@ -1,12 +1,20 @@
 // Starts the SQS emulator: node sqs-emulator.mjs PORT [DATA_FOLDER]
 // Quiet, on loopback only, ends on SIGTERM. With a data folder its queues outlive it, kill -9 included.
 import { Server } from "node:net";
+import { DatabaseSync } from "node:sqlite";
 import { startFauxqs } from "fauxqs";
 
 // startFauxqs() knows how to persist but listens on every interface, whatever host it is given.
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (options, ...rest) {
   return listen.call(this, { ...options, host: "127.0.0.1" }, ...rest);
+};
+
+// One fsync for each message would be the slowest part of the system. Without it a queue outlives its process, not the machine's crash.
+const exec = DatabaseSync.prototype.exec;
+DatabaseSync.prototype.exec = function (sql) {
+  exec.call(this, sql);
+  if (sql.includes("journal_mode")) exec.call(this, "PRAGMA synchronous = NORMAL");
 };
 
 const [port, dataDir] = process.argv.slice(2);

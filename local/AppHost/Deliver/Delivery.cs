@@ -58,18 +58,21 @@ internal sealed class Delivery(LoginQueue queue, Database database, TimeProvider
         }
     }
 
-    private async Task SendAsync(IAsyncEnumerable<Sample> samples, CancellationToken stopping)
+    private Task SendAsync(IAsyncEnumerable<Sample> samples, CancellationToken stopping)
     {
         var bodies = samples.Select(sample =>
         {
             tally.Add(sample);
             return sample.Body;
         });
-        await foreach (var batch in queue.SendAsync(bodies, stopping))
-        {
-            lock (ids)
-                ids.AddRange(batch);
-        }
+        return queue.SendAsync(
+            bodies,
+            batch =>
+            {
+                lock (ids)
+                    ids.AddRange(batch);
+            },
+            stopping);
     }
 
     private async Task<DeliveryResult> WatchAsync(

@@ -18,6 +18,7 @@ internal sealed class LoginQueue : IDisposable
     // What SQS takes in one request, body and batch alike.
     private const int MostBytes = 1024 * 1024;
     private const int MostEntries = 10;
+    private const int Senders = 4;
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
@@ -42,32 +43,17 @@ internal sealed class LoginQueue : IDisposable
         }
     }
 
-    /// <summary>Sends bodies in batches as large as SQS allows.</summary>
-    /// <returns>Message ids, batch after batch.</returns>
+    /// <summary>Sends bodies in batches as large as SQS allows, a few batches at once.</summary>
+    /// <param name="bodies">The message bodies.</param>
+    /// <param name="sent">Told the message ids of each batch, by several threads at once.</param>
+    /// <param name="stopping">Ends it.</param>
     /// <exception cref="BackingException">The queue refuses one, or is not there.</exception>
-    public async IAsyncEnumerable<IReadOnlyList<Guid>> SendAsync(
-        IAsyncEnumerable<string> bodies, [EnumeratorCancellation] CancellationToken stopping)
+    public async Task SendAsync(IAsyncEnumerable<string> bodies, Action<IReadOnlyList<Guid>> sent, CancellationToken stopping)
     {
         var queue = await UrlAsync(stopping);
-        var batch = new List<string>();
-        var (bytes, position) = (0, 0);
-        await foreach (var body in bodies.WithCancellation(stopping))
-        {
-            var size = Encoding.UTF8.GetByteCount(body);
-            if (batch.Count == MostEntries || (batch.Count > 0 && bytes + size > MostBytes))
-            {
-                yield return await SendBatchAsync(queue, batch, position, stopping);
-                position += batch.Count;
-                batch.Clear();
-                bytes = 0;
-            }
-
-            batch.Add(body);
-            bytes += size;
-        }
-
-        if (batch.Count > 0)
-            yield return await SendBatchAsync(queue, batch, position, stopping);
+        var options = new ParallelOptions { MaxDegreeOfParallelism = Senders, CancellationToken = stopping };
+        await Parallel.ForEachAsync(
+            BatchesAsync(bodies, stopping), options, async (batch, cancelled) => sent(await SendBatchAsync(queue, batch, cancelled)));
     }
 
     /// <returns>What waits, what is with the component, and what was given up.</returns>
@@ -81,21 +67,45 @@ internal sealed class LoginQueue : IDisposable
 
     public void Dispose() => client.Dispose();
 
-    private async Task<IReadOnlyList<Guid>> SendBatchAsync(string queue, List<string> batch, int position, CancellationToken stopping)
+    private static async IAsyncEnumerable<Batch> BatchesAsync(
+        IAsyncEnumerable<string> bodies, [EnumeratorCancellation] CancellationToken stopping)
     {
-        var entries = batch.Select((body, index) => new SendMessageBatchRequestEntry($"{index}", body)).ToList();
+        var batch = new Batch(0, []);
+        var bytes = 0;
+        await foreach (var body in bodies.WithCancellation(stopping))
+        {
+            var size = Encoding.UTF8.GetByteCount(body);
+            if (batch.Bodies.Count == MostEntries || (batch.Bodies.Count > 0 && bytes + size > MostBytes))
+            {
+                yield return batch;
+                batch = new Batch(batch.First + batch.Bodies.Count, []);
+                bytes = 0;
+            }
+
+            batch.Bodies.Add(body);
+            bytes += size;
+        }
+
+        if (batch.Bodies.Count > 0)
+            yield return batch;
+    }
+
+    private async Task<IReadOnlyList<Guid>> SendBatchAsync(string queue, Batch batch, CancellationToken stopping)
+    {
+        var entries = batch.Bodies.Select((body, index) => new SendMessageBatchRequestEntry($"{index}", body)).ToList();
         try
         {
             var answer = await client.SendMessageBatchAsync(queue, entries, stopping);
             if (answer.Failed is [var refused, ..])
-                throw Refused(position + int.Parse(refused.Id, CultureInfo.InvariantCulture), refused.Message);
+                throw Refused(batch.First + int.Parse(refused.Id, CultureInfo.InvariantCulture), refused.Message);
             return [.. answer.Successful.Select(sent => Guid.Parse(sent.MessageId))];
         }
         catch (AmazonSQSException error)
         {
-            throw batch.Count == 1
-                ? Refused(position, error.Message)
-                : new BackingException($"The queue refuses one of the messages {position + 1} to {position + batch.Count}: {error.Message}", error);
+            throw batch.Bodies.Count == 1
+                ? Refused(batch.First, error.Message)
+                : new BackingException(
+                    $"The queue refuses one of the messages {batch.First + 1} to {batch.First + batch.Bodies.Count}: {error.Message}", error);
         }
     }
 
@@ -124,6 +134,10 @@ internal sealed class LoginQueue : IDisposable
             queue, [QueueAttributeName.ApproximateNumberOfMessages, QueueAttributeName.ApproximateNumberOfMessagesNotVisible], stopping);
         return (answer.ApproximateNumberOfMessages, answer.ApproximateNumberOfMessagesNotVisible);
     }
+
+    /// <param name="First">Position of the first body among all, from 0.</param>
+    /// <param name="Bodies">At most ten, at most 1 MiB.</param>
+    private sealed record Batch(int First, List<string> Bodies);
 }
 
 /// <summary>What is in the queue and its dead-letter queue.</summary>

@@ -52,11 +52,9 @@ internal sealed class Sidecar : IDisposable
     /// <param name="debug">Log at debug level.</param>
     /// <param name="appHealthPath">Deliver only while this path of the app answers 2xx; null to take it for healthy.</param>
     public ChildProcessStart Start(
-        SidecarProgram program, string components, RunFolder run, string sockets, string logFile, bool debug, string? appHealthPath = null) => new()
-        {
-            Name = $"{AppId} sidecar",
-            Program = program.Program,
-            Arguments =
+        SidecarProgram program, string components, RunFolder run, string sockets, string logFile, bool debug, string? appHealthPath = null)
+    {
+        List<string> arguments =
         [
             .. program.Arguments,
             "--app-id", AppId,
@@ -73,12 +71,19 @@ internal sealed class Sidecar : IDisposable
             "--enable-metrics=false",
             "--dapr-graceful-shutdown-seconds", "3",
             "--log-level", debug ? "debug" : "info",
+        ];
+        if (appHealthPath is not null)
+        {
             // The defaults are made for a cluster; here one second after the database is back, messages flow again.
-            .. appHealthPath is null
-                ? []
-                : (string[])["--enable-app-health-check", "--app-health-check-path", appHealthPath,
-                    "--app-health-probe-interval", "1", "--app-health-probe-timeout", "900"],
-        ],
+            arguments.AddRange(["--enable-app-health-check", "--app-health-check-path", appHealthPath]);
+            arguments.AddRange(["--app-health-probe-interval", "1", "--app-health-probe-timeout", "900"]);
+        }
+
+        return new ChildProcessStart
+        {
+            Name = $"{AppId} sidecar",
+            Program = program.Program,
+            Arguments = arguments,
             Environment = new Dictionary<string, string?>
             {
                 ["DAPR_API_TOKEN"] = ApiToken,
@@ -90,6 +95,7 @@ internal sealed class Sidecar : IDisposable
             WorkingFolder = run.Folder,
             LogFile = logFile,
         };
+    }
 
     /// <summary>Waits until the app receives from a pub/sub component.</summary>
     /// <param name="process">The running sidecar.</param>
