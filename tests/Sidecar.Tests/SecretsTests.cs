@@ -116,7 +116,7 @@ public sealed class SecretsTests
     [Fact]
     public async Task The_environment_is_a_store_that_hides_Daprs_own_variables()
     {
-        Environment.SetEnvironmentVariable("SIDECARTEST_ONE", "1");
+        Environment.SetEnvironmentVariable("SIDECARTEST_SECRETS_ONE", "1");
         Environment.SetEnvironmentVariable("DAPR_SIDECARTEST", "hidden");
         using var setup = new Setup().Resource("""
             apiVersion: dapr.io/v1alpha1
@@ -127,7 +127,7 @@ public sealed class SecretsTests
             apiVersion: dapr.io/v1alpha1
             kind: Component
             metadata: { name: some }
-            spec: { type: secretstores.local.env, version: v1, metadata: [{ name: prefix, value: SIDECARTEST_ }] }
+            spec: { type: secretstores.local.env, version: v1, metadata: [{ name: prefix, value: SIDECARTEST_SECRETS_ }] }
             """);
         await using var sidecar = await RunningSidecar.StartAsync(setup, stopping);
 

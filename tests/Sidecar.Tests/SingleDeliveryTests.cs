@@ -301,7 +301,10 @@ public sealed class SingleDeliveryTests
     public async Task At_a_stop_the_component_is_paused_what_is_in_flight_is_answered_and_what_fails_is_not()
     {
         await using var delivery = await DeliveryFixture.StartAsync(
-            stopping, ""","deadLetterTopic":"dead" """, setup => setup.Environment("SIDECAR_CONCURRENT_DISPATCH", "true"));
+            stopping,
+            ""","deadLetterTopic":"dead" """,
+            // On a busy machine the pause, the answers and the drain may take longer than the five seconds that are the default.
+            setup => setup.Environment("SIDECAR_CONCURRENT_DISPATCH", "true").Flag("dapr-graceful-shutdown-seconds", 60));
         var release = new TaskCompletionSource();
         var calls = 0;
         delivery.App.On("/in", async context =>
