@@ -1,6 +1,9 @@
 using PiiMasking.IngestionService.Intake;
 using PiiMasking.ServiceDefaults;
 
+if (HealthProbe.IsAskedFor(args, out var address))
+    return await HealthProbe.RunAsync(address);
+
 return await ServiceHost.RunAsync(() => IngestionProgram.Build(args));
 
 /// <summary>The ingestion service, put together; its tests run it in their own process.</summary>

@@ -2,14 +2,19 @@ using System.CommandLine;
 using PiiMasking.MaskingService;
 using PiiMasking.MaskingService.Audit;
 using PiiMasking.MaskingService.Keys;
+using PiiMasking.MaskingService.SecretFiles;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.ServiceDefaults;
+
+if (HealthProbe.IsAskedFor(args, out var address))
+    return await HealthProbe.RunAsync(address);
 
 var program = new RootCommand("Masks logins and stores them in Postgres. Without a verb it serves; it is configured by environment variables (see README.md).")
 {
     MigrateCommand.Create(),
     KeysetCommands.Create(),
     AuditCommand.Create(),
+    SecretFilesCommand.Create(),
 };
 program.SetAction((_, _) => ServiceHost.RunAsync(() => MaskingHost.Build()));
 return await program.Parse(args).InvokeAsync();

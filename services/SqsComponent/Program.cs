@@ -4,6 +4,9 @@ using PiiMasking.SqsComponent.Hosting;
 using PiiMasking.SqsComponent.Sidecar;
 using PiiMasking.SqsComponent.Watchdog;
 
+if (HealthProbe.IsAskedFor(args, out var address))
+    return await HealthProbe.RunAsync(address);
+
 return await ServiceHost.RunAsync(() =>
 {
     var builder = WebApplication.CreateBuilder(args);
