@@ -18,7 +18,9 @@ internal static class PeopleAuthentication
     public static void AddPeopleAuthentication(this IHostApplicationBuilder builder)
     {
         builder.Services.AddAuthentication().AddJwtBearer(Scheme, _ => { });
-        builder.Services.AddOptions<JwtBearerOptions>(Scheme).Configure<IOptions<PeopleOptions>>((bearer, people) => Configure(bearer, people.Value));
+        builder.Services.AddOptions<JwtBearerOptions>(Scheme)
+            .Configure<IOptions<PeopleOptions>>((bearer, people) => Configure(bearer, people.Value))
+            .ValidateOnStart();
         builder.Services.AddSingleton<IAuthorizationMiddlewareResultHandler, PeopleAuthorizationResult>();
         builder.Services.AddAuthorization(authorization =>
         {
@@ -78,12 +80,20 @@ internal static class PeopleAuthentication
 
                 return Task.CompletedTask;
             },
-            OnAuthenticationFailed = context =>
+            OnMessageReceived = async context =>
             {
-                if (context.Exception is SecurityTokenException or ArgumentException)
-                    return Task.CompletedTask;
-                context.HttpContext.RequestServices.GetRequiredService<ILogger<PeopleAuthorizationResult>>().AuthorityAway(context.Exception.GetType().Name);
-                throw new PeopleUnavailableException("Bearer tokens cannot be checked now: the issuer's keys cannot be had.");
+                // Whether a token is good cannot be said while the issuer's keys cannot be had: that is no refusal. Cached once it has worked.
+                if (context.Options.ConfigurationManager is not { } issuer || context.Request.Headers.Authorization.Count == 0)
+                    return;
+                try
+                {
+                    await issuer.GetConfigurationAsync(context.HttpContext.RequestAborted);
+                }
+                catch (Exception e) when (e is InvalidOperationException or IOException or HttpRequestException)
+                {
+                    context.HttpContext.RequestServices.GetRequiredService<ILogger<PeopleAuthorizationResult>>().IssuerAway(e.GetType().Name);
+                    throw new PeopleUnavailableException("Bearer tokens cannot be checked now: the issuer (People:Authority) does not give out its keys.");
+                }
             },
         };
     }

@@ -26,7 +26,7 @@ internal static class BearerToken
     /// <param name="expiresIn">From now; left out if null.</param>
     public static string For(
         string? subject, string scope, string audience = Audience, string issuer = "local", TimeSpan? expiresIn = null, bool forever = false,
-        string algorithm = "HS256", byte[]? key = null, string scopeClaim = "scope")
+        string algorithm = "HS256", byte[]? key = null, string scopeClaim = "scope", RSA? rsa = null)
     {
         var now = TimeProvider.System.GetUtcNow();
         var claims = new Dictionary<string, object>
@@ -42,7 +42,9 @@ internal static class BearerToken
         if (subject is not null)
             claims["sub"] = subject;
         var head = $"{Part(new Dictionary<string, object> { ["alg"] = algorithm, ["typ"] = "JWT" })}.{Part(claims)}";
-        var signature = algorithm == "none" ? [] : HMACSHA256.HashData(key ?? Key, Encoding.ASCII.GetBytes(head));
+        var signature = algorithm == "none" ? []
+            : rsa is not null ? rsa.SignData(Encoding.ASCII.GetBytes(head), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+            : HMACSHA256.HashData(key ?? Key, Encoding.ASCII.GetBytes(head));
         return $"{head}.{Base64Url.EncodeToString(signature)}";
     }
 
