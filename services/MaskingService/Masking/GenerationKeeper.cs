@@ -54,6 +54,8 @@ internal sealed class GenerationKeeper(
                     logger.GenerationClaimed(outcome.KeyId);
                     return true;
                 case ClaimOutcome.Foreign outcome:
+                    // Said here as well: a host that is still starting only sees that it was cancelled.
+                    logger.KeysetsForeign(outcome.Problem);
                     throw new StartupException(outcome.Problem);
                 default:
                     throw new System.Diagnostics.UnreachableException();
