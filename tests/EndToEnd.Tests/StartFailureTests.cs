@@ -91,10 +91,10 @@ public sealed class StartFailureTests : IDisposable
     [Fact]
     public async Task An_occupied_port_is_named()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 55432);
+        using var listener = new TcpListener(IPAddress.Loopback, 15432);
         listener.Start();
 
-        Assert.Contains("Port 55432 is occupied", await FailureAsync(new LocalSystemOptions { OnlyBacking = true }), StringComparison.Ordinal);
+        Assert.Contains("Port 15432 is occupied", await FailureAsync(new LocalSystemOptions { OnlyBacking = true }), StringComparison.Ordinal);
     }
 
     [Fact]

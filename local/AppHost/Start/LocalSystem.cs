@@ -22,7 +22,7 @@ internal sealed record LocalSystemOptions
 /// <summary>All processes of the system: as much as possible is started at once; all are supervised, and stopped in order.</summary>
 internal sealed class LocalSystem : IAsyncDisposable
 {
-    private const int PostgresPortOfRunFile = 55432;
+    private const int PostgresPortOfRunFile = 15432;
     private const int PeoplePortOfRunFile = 5103;
     private const string SocketsFolderVariable = "DAPR_COMPONENTS_SOCKETS_FOLDER";
     private const string DefaultSocketsFolder = "/tmp/dapr-components-sockets";
