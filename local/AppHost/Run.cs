@@ -40,7 +40,8 @@ internal sealed class Run(AppHostOptions options, State state, Screen screen)
     private void NotePeople(LocalSystem system)
     {
         screen.Note(
-            $"To reveal, look up and replay as services/MaskingService/README.md shows, with a token for {PeopleAccess.Lifetime.TotalHours:0} hours:");
+            "To reveal, look up and replay as services/MaskingService/README.md shows, "
+            + $"with a token for {PeopleAccess.Lifetime.TotalHours:0} hours:");
         screen.Whole($"export PEOPLE={system.PeopleAddress.GetLeftPart(UriPartial.Authority)}");
         screen.Whole($"export TOKEN={system.People.NewToken(TimeProvider.System)}");
     }

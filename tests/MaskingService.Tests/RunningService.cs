@@ -7,8 +7,8 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using PiiMasking.Contracts;
-using PiiMasking.MaskingService.Tests.People;
 using PiiMasking.Logins;
+using PiiMasking.MaskingService.Tests.People;
 using PiiMasking.Testing;
 using PiiMasking.Tink;
 

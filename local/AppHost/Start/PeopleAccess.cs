@@ -6,7 +6,8 @@ using PiiMasking.Backing;
 
 namespace PiiMasking.AppHost;
 
-/// <summary>What lets a developer in by the people port: a key that signs bearer tokens, made once, and a token that may do everything.</summary>
+/// <summary>What lets a developer in by the people port: a key that signs bearer tokens, made once, and a token that may do
+/// everything.</summary>
 internal sealed class PeopleAccess
 {
     public const string Audience = "pii-masking";

@@ -8,7 +8,8 @@ internal abstract record ChainOutcome
 {
     private ChainOutcome() { }
 
-    /// <summary>Every record from 1 to this one is as it was written, in its place. The last MAC is the head to compare others with.</summary>
+    /// <summary>Every record from 1 to this one is as it was written, in its place. The last MAC is the head to compare others
+    /// with.</summary>
     public sealed record Intact(AuditHead End) : ChainOutcome;
 
     /// <summary>The first record that is not, and why.</summary>
@@ -23,14 +24,16 @@ internal static class AuditChain
     /// <param name="mac">Over the integrity keyset.</param>
     /// <param name="head">A head that was kept elsewhere, verified already; null if there is none.</param>
     /// <param name="cancellation">Gives up.</param>
-    public static async Task<ChainOutcome> VerifyAsync(NpgsqlConnection connection, Mac mac, AuditHead? head, CancellationToken cancellation)
+    public static async Task<ChainOutcome> VerifyAsync(NpgsqlConnection connection, Mac mac, AuditHead? head,
+        CancellationToken cancellation)
     {
         await using var snapshot = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellation);
         return await VerifyWithinAsync(connection, mac, head, cancellation);
     }
 
     /// <summary>As <see cref="VerifyAsync"/>, within the caller's transaction.</summary>
-    public static async Task<ChainOutcome> VerifyWithinAsync(NpgsqlConnection connection, Mac mac, AuditHead? head, CancellationToken cancellation)
+    public static async Task<ChainOutcome> VerifyWithinAsync(NpgsqlConnection connection, Mac mac, AuditHead? head,
+        CancellationToken cancellation)
     {
         var stored = await AuditReader.ReadHeadAsync(connection, cancellation);
         var end = new AuditHead(0, []);
@@ -48,11 +51,13 @@ internal static class AuditChain
         }
 
         if (head is not null && head.Number > end.Number)
-            return new ChainOutcome.Broken(end.Number + 1, $"is missing: the chain ends with record {end.Number}, and the head says that there were {head.Number}.");
+            return new ChainOutcome.Broken(end.Number + 1,
+                $"is missing: the chain ends with record {end.Number}, and the head says that there were {head.Number}.");
         if (stored is null)
             return new ChainOutcome.Broken(end.Number + 1, "cannot be ruled out: the row of audit_head is gone.");
         if (stored.Number > end.Number)
-            return new ChainOutcome.Broken(end.Number + 1, $"is missing: the chain ends with record {end.Number}, and audit_head says {stored.Number}.");
+            return new ChainOutcome.Broken(end.Number + 1,
+                $"is missing: the chain ends with record {end.Number}, and audit_head says {stored.Number}.");
         if (stored.Number < end.Number || !stored.Mac.AsSpan().SequenceEqual(end.Mac))
             return new ChainOutcome.Broken(end.Number, "is the last one, and audit_head does not say so: it was altered.");
         return new ChainOutcome.Intact(end);

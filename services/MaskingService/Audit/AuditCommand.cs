@@ -40,21 +40,23 @@ internal static class AuditCommand
 
             Connects with ConnectionStrings__Auditor (a member of pii_auditor), else as the service does.
 
-              MaskingService audit verify --keyset integrity.json --head "$(grep -o 'Audit head.*: .*' masking.log | tail -1 | sed 's/.*: //')"
+              MaskingService audit verify --keyset integrity.json --head "$(sed -n 's/.*Audit head, .*: //p' masking.log | tail -1)"
             """) { keyset, head };
         verify.SetAction((arguments, stopping) => GuardAsync(terminal, () =>
             VerifyAsync(terminal, configuration, arguments.GetValue(keyset), arguments.GetValue(head), stopping)));
         return new Command("audit", "The audit of what people did with personal values.") { verify };
     }
 
-    private static async Task<int> VerifyAsync(Terminal terminal, IConfiguration configuration, string? keysetFile, string? headText, CancellationToken stopping)
+    private static async Task<int> VerifyAsync(Terminal terminal, IConfiguration configuration, string? keysetFile, string? headText,
+        CancellationToken stopping)
     {
         await using var services = Services(configuration);
         using var keyset = await ReadKeysetAsync(terminal, services, keysetFile, stopping);
         using var mac = new Mac(keyset);
         AuditHead? head = null;
         if (headText is not null && (head = AuditHead.Read(headText, mac)) is null)
-            throw new KeySourceException("The head was not signed with this integrity keyset. Copy it whole from the log, or load the keyset that it was signed with.");
+            throw new KeySourceException("The head was not signed with this integrity keyset. Copy it whole from the log, or load the "
+                + "keyset that it was signed with.");
 
         await using var database = configuration.GetConnectionString("Auditor") is { Length: > 0 } text
             ? NpgsqlDataSource.Create(text)
@@ -73,18 +75,22 @@ internal static class AuditCommand
         }
 
         var end = ((ChainOutcome.Intact)outcome).End;
-        await output.WriteLineAsync(end.Number == 0 ? "There are no records." : $"Records 1 to {end.Number} are what was written, in their order, and none is missing.");
+        await output.WriteLineAsync(end.Number == 0 ? "There are no records."
+            : $"Records 1 to {end.Number} are what was written, in their order, and none is missing.");
         await output.WriteLineAsync(
             head is null
-                ? $"Not proved without a head (--head): that there was nothing after record {end.Number}. Whoever can write to the database could have cut it off."
+                ? $"Not proved without a head (--head): that there was nothing after record {end.Number}. Whoever can write to the "
+                + "database could have cut it off."
             : head.Number < end.Number
-                ? $"Not proved by a head of record {head.Number}: that there was nothing after record {end.Number}. A later head proves more."
+                ? $"Not proved by a head of record {head.Number}: that there was nothing after record {end.Number}. "
+                + "A later head proves more."
                 : $"The head is the end: nothing was cut off after record {end.Number} up to when the head was made.");
         await output.WriteLineAsync($"Head: {end.Sign(mac)}");
         return Verified;
     }
 
-    private static async Task<Keyset> ReadKeysetAsync(Terminal terminal, IServiceProvider services, string? file, CancellationToken stopping)
+    private static async Task<Keyset> ReadKeysetAsync(Terminal terminal, IServiceProvider services, string? file,
+        CancellationToken stopping)
     {
         if (file is null)
         {
@@ -115,7 +121,8 @@ internal static class AuditCommand
         {
             return await run();
         }
-        catch (Exception e) when (e is KeySourceException or KeysetException or IOException or UnauthorizedAccessException or ServiceDefaults.StartupException)
+        catch (Exception e) when (e is KeySourceException or KeysetException or IOException or UnauthorizedAccessException
+            or ServiceDefaults.StartupException)
         {
             await terminal.Notes.WriteLineAsync($"audit verify: {e.Message}");
         }

@@ -40,7 +40,8 @@ internal static class AuditEndpoint
             .WithName("audit")
             .WithTags("Audit")
             .WithSummary("Reads the audit")
-            .WithDescription("Records by number, oldest first. That they are what was written is proved by 'MaskingService audit verify'. Scope pii.audit.");
+            .WithDescription("Records by number, oldest first. That they are what was written is proved by 'MaskingService audit verify'. "
+                + "Scope pii.audit.");
 
     private static async Task<Results<JsonHttpResult<AuditPage>, ProblemHttpResult>> ReadAsync(
         PeopleDatabase database, CancellationToken cancellation,
@@ -58,7 +59,8 @@ internal static class AuditEndpoint
         var records = await AuditReader.ReadAsync(connection, new(after, limit, subject, action), cancellation);
         var items = records.ConvertAll(record => new AuditItem(
             record.Number, record.RecordedAt, record.Action, record.Outcome, record.Detail, record.Subject, record.Client, record.Address,
-            record.Reason, record.Ticket, record.Field, record.Target, record.Tokens, record.Charged, record.ChargedToday, record.Fingerprints,
+            record.Reason, record.Ticket, record.Field, record.Target, record.Tokens, record.Charged, record.ChargedToday,
+            record.Fingerprints,
             record.KeyIds, record.Occurrences, record.Mac));
         return TypedResults.Json(new AuditPage(items, items.Count == limit ? items[^1].Number : null), AuditJson.Answers.AuditPage);
     }

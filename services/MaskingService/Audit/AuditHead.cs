@@ -16,7 +16,8 @@ internal sealed record AuditHead(long Number, byte[] Mac)
     /// <summary>The head as text.</summary>
     /// <param name="mac">Over the integrity keyset.</param>
     public string Sign(Mac mac) =>
-        string.Create(CultureInfo.InvariantCulture, $"{Number}.{Base64Url.EncodeToString(Mac)}.{Base64Url.EncodeToString(mac.Compute(Signed()))}");
+        string.Create(CultureInfo.InvariantCulture,
+            $"{Number}.{Base64Url.EncodeToString(Mac)}.{Base64Url.EncodeToString(mac.Compute(Signed()))}");
 
     /// <summary>Reads a head.</summary>
     /// <returns>Null if the text is no head, or none that was signed with this keyset.</returns>

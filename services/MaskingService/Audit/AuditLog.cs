@@ -24,7 +24,8 @@ internal abstract record AppendOutcome
 /// The MAC is computed here, inside the transaction that holds the lock on the chain's end: its key is never in the database. Whatever a
 /// record speaks of is answered after <see cref="AppendAsync(AuditEntry, CancellationToken)"/> has returned, and not if it has thrown.
 /// </remarks>
-internal sealed class AuditLog(PeopleDatabase database, IntegrityKeys integrity, IOptions<PeopleOptions> options, TimeProvider time) : IDisposable
+internal sealed class AuditLog(PeopleDatabase database, IntegrityKeys integrity, IOptions<PeopleOptions> options, TimeProvider time)
+    : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly string AppendAudit = Sql.Load("append_audit.sql");
@@ -95,7 +96,8 @@ internal sealed class AuditLog(PeopleDatabase database, IntegrityKeys integrity,
     private static async Task<(long Number, byte[] Mac, DateTimeOffset? SubjectAt, int SubjectCharged)> BeginAsync(
         NpgsqlConnection connection, string? subject, CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand("SELECT last_number, last_mac, subject_at, subject_charged FROM begin_audit($1)", connection);
+        await using var command = new NpgsqlCommand("SELECT last_number, last_mac, subject_at, subject_charged FROM begin_audit($1)",
+            connection);
         command.Parameters.Add(new NpgsqlParameter<string?> { TypedValue = subject, NpgsqlDbType = NpgsqlDbType.Text });
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         await reader.ReadAsync(cancellation);
@@ -132,9 +134,11 @@ internal sealed class AuditLog(PeopleDatabase database, IntegrityKeys integrity,
             },
         };
 
-        static NpgsqlParameter Text(string name, string? value) => new NpgsqlParameter<string?>(name, NpgsqlDbType.Text) { TypedValue = value };
+        static NpgsqlParameter Text(string name, string? value) =>
+            new NpgsqlParameter<string?>(name, NpgsqlDbType.Text) { TypedValue = value };
     }
 
     /// <summary>What Postgres keeps of a time; the MAC is over what is kept.</summary>
-    private static DateTimeOffset ToMicroseconds(DateTimeOffset at) => new(at.UtcTicks - (at.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
+    private static DateTimeOffset ToMicroseconds(DateTimeOffset at) =>
+        new(at.UtcTicks - (at.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
 }

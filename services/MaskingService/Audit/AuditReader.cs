@@ -52,8 +52,9 @@ internal static class AuditReader
     public static AuditRecord Current(NpgsqlDataReader row)
     {
         return new AuditRecord(
-            row.GetInt64(0), row.GetFieldValue<DateTimeOffset>(1), row.GetString(2), row.GetString(3), Text(4), Text(5), Text(6), Text(7), Text(8),
-            Text(9), Text(10), Text(11), row.GetInt32(12), row.GetInt32(13), row.GetInt32(14), row.GetFieldValue<byte[]>(15), row.GetString(16),
+            row.GetInt64(0), row.GetFieldValue<DateTimeOffset>(1), row.GetString(2), row.GetString(3), Text(4), Text(5), Text(6), Text(7),
+            Text(8), Text(9), Text(10), Text(11), row.GetInt32(12), row.GetInt32(13), row.GetInt32(14), row.GetFieldValue<byte[]>(15),
+            row.GetString(16),
             row.GetInt32(17), row.GetFieldValue<byte[]>(18));
 
         string? Text(int column) => row.IsDBNull(column) ? null : row.GetString(column);

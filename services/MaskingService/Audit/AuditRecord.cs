@@ -77,7 +77,8 @@ internal static class AuditOutcome
 /// <param name="Mac">Over the MAC before it and everything else in here.</param>
 internal sealed record AuditRecord(
     long Number, DateTimeOffset RecordedAt, string Action, string Outcome, string? Detail, string? Subject, string? Client, string? Address,
-    string? Reason, string? Ticket, string? Field, string? Target, int Tokens, int Charged, int ChargedToday, byte[] Fingerprints, string KeyIds,
+    string? Reason, string? Ticket, string? Field, string? Target, int Tokens, int Charged, int ChargedToday, byte[] Fingerprints,
+    string KeyIds,
     int Occurrences, byte[] Mac)
 {
     /// <summary>
@@ -92,7 +93,8 @@ internal sealed record AuditRecord(
         Write(bytes, previousMac);
         Write(bytes, Number);
         Write(bytes, RecordedAt.UtcTicks);
-        foreach (var text in (ReadOnlySpan<string?>)[Action, Outcome, Detail, Subject, Client, Address, Reason, Ticket, Field, Target, KeyIds])
+        foreach (var text in (ReadOnlySpan<string?>)[Action, Outcome, Detail, Subject, Client, Address, Reason, Ticket, Field, Target,
+            KeyIds])
             Write(bytes, text);
         foreach (var number in (ReadOnlySpan<int>)[Tokens, Charged, ChargedToday, Occurrences])
             Write(bytes, (long)number);

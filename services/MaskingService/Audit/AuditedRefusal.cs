@@ -8,9 +8,11 @@ internal sealed class AuditedRefusal(AuditLog audit)
 {
     /// <summary>Records that a request was no good and yields the answer to it.</summary>
     /// <inheritdoc cref="AuditLog.AppendAsync(AuditEntry, CancellationToken)" path="/exception" />
-    public async Task<ProblemHttpResult> RecordAsync(Caller caller, string action, ProblemHttpResult problem, CancellationToken cancellation)
+    public async Task<ProblemHttpResult> RecordAsync(Caller caller, string action, ProblemHttpResult problem,
+        CancellationToken cancellation)
     {
-        await audit.AppendAsync(new AuditEntry(caller, action, AuditOutcome.Refused) { Detail = $"unusable_request_{problem.StatusCode}" }, cancellation);
+        await audit.AppendAsync(new AuditEntry(caller, action, AuditOutcome.Refused) { Detail = $"unusable_request_{problem.StatusCode}" },
+            cancellation);
         return problem;
     }
 

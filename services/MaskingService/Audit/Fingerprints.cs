@@ -11,10 +11,12 @@ internal static class Fingerprints
 {
     /// <summary>Of one token of a field.</summary>
     /// <returns>37 bytes: a MAC in Tink's format.</returns>
-    public static byte[] OfToken(Mac mac, string field, string token) => mac.Compute(Encoding.UTF8.GetBytes($"token-fingerprint/1\0{field}\0{token}"));
+    public static byte[] OfToken(Mac mac, string field, string token) =>
+        mac.Compute(Encoding.UTF8.GetBytes($"token-fingerprint/1\0{field}\0{token}"));
 
     /// <summary>Of several, one after the other.</summary>
-    public static byte[] OfTokens(Mac mac, string field, IEnumerable<string> tokens) => [.. tokens.SelectMany(token => OfToken(mac, field, token))];
+    public static byte[] OfTokens(Mac mac, string field, IEnumerable<string> tokens) =>
+        [.. tokens.SelectMany(token => OfToken(mac, field, token))];
 
     /// <summary>Of a message in quarantine.</summary>
     public static byte[] OfMessage(Mac mac, Guid messageId) => mac.Compute(Encoding.UTF8.GetBytes($"message-fingerprint/1\0{messageId:D}"));

@@ -12,7 +12,8 @@ namespace PiiMasking.MaskingService.Audit;
 /// absence concerns people only; logins are stored without it.
 /// </summary>
 internal sealed class IntegrityKeys(
-    KeysetSource source, PeopleDatabase database, IOptions<KeyOptions> options, TimeProvider time, ILogger<IntegrityKeys> logger) : BackgroundService
+    KeysetSource source, PeopleDatabase database, IOptions<KeyOptions> options, TimeProvider time, ILogger<IntegrityKeys> logger)
+        : BackgroundService
 {
     private const string Name = "integrity";
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
@@ -100,9 +101,11 @@ internal sealed class IntegrityKeys(
 
         var enabled = keyset.Keys.Where(key => key.Status == KeyStatus.Enabled).Select(key => key.Id).ToHashSet();
         if (canaries.Count > 0 && !canaries.Keys.Any(enabled.Contains))
-            return "The integrity keyset has none of the keys that this database's audit was made with. It belongs to other data: load the right secret.";
+            return "The integrity keyset has none of the keys that this database's audit was made with. It belongs to other data: load "
+                + "the right secret.";
         if (canaries.Where(canary => enabled.Contains(canary.Key)).Any(canary => !mac.Verify(canary.Value, Canary)))
-            return "A key of the integrity keyset is not the key of that id that this database's audit was made with. Load the right secret.";
+            return "A key of the integrity keyset is not the key of that id that this database's audit was made with. Load the right "
+                + "secret.";
 
         if (!canaries.ContainsKey(mac.PrimaryKeyId))
         {

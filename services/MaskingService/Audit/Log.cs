@@ -5,7 +5,8 @@ internal static partial class Log
     [LoggerMessage(1501, LogLevel.Information, "Integrity keyset read, with primary key {KeyId}; people can be served")]
     public static partial void IntegrityKeysetRead(this ILogger logger, uint keyId);
 
-    /// <param name="problem">One of our own sentences; it holds names out of the configuration and key ids, nothing out of a secret.</param>
+    /// <param name="problem">One of our own sentences; it holds names out of the configuration and key ids, nothing out of a
+    /// secret.</param>
     [LoggerMessage(1502, LogLevel.Warning, "Integrity keyset not taken; without one the people port answers 503: {Problem}")]
     public static partial void NoIntegrityKeyset(this ILogger logger, string problem);
 

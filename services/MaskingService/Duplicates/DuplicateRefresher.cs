@@ -38,7 +38,8 @@ internal sealed class DuplicateRefresher(
                 return false;
         }
 
-        await using var refresh = new NpgsqlCommand(RefreshDuplicates.Replace("masked_field", field.Column, StringComparison.Ordinal), connection)
+        await using var refresh = new NpgsqlCommand(RefreshDuplicates.Replace("masked_field", field.Column, StringComparison.Ordinal),
+            connection)
         {
             CommandTimeout = (int)options.Value.Timeout.TotalSeconds,
             Parameters =

@@ -32,7 +32,8 @@ internal static class DuplicatesEndpoint
             .WithTags("Duplicates")
             .WithSummary("Lists tokens that occur more than once")
             .WithDescription(
-                "From a roll-up that is refreshed in the background; its age is in the answer. For exact groups of this moment ask the SQL views "
+                "From a roll-up that is refreshed in the background; its age is in the answer. For exact groups of this moment ask the "
+                    + "SQL views "
                 + "duplicate_ips and duplicate_device_ids. Scope pii.duplicates.");
 
     private static async Task<Results<JsonHttpResult<DuplicatesPage>, ProblemHttpResult>> ReadAsync(
@@ -49,7 +50,8 @@ internal static class DuplicatesEndpoint
             return BadRequest($"The limit must be 1 to {MaxCount}.");
         if (cursor is not null
             && !(PageCursor.TryRead(cursor, out var logins, out beforeToken)
-                && long.TryParse(logins, NumberStyles.None, CultureInfo.InvariantCulture, out beforeLogins) && PeopleText.IsPlain(beforeToken, 256)))
+                && long.TryParse(logins, NumberStyles.None, CultureInfo.InvariantCulture, out beforeLogins)
+                && PeopleText.IsPlain(beforeToken, 256)))
         {
             return BadRequest("The cursor is not one of this list.");
         }
@@ -65,22 +67,26 @@ internal static class DuplicatesEndpoint
         while (await reader.ReadAsync(cancellation))
         {
             groups.Add(new DuplicateGroup(
-                reader.GetString(1), reader.GetInt64(0), reader.GetInt64(2), reader.GetFieldValue<DateOnly>(3), reader.GetFieldValue<DateOnly>(4)));
+                reader.GetString(1), reader.GetInt64(0), reader.GetInt64(2), reader.GetFieldValue<DateOnly>(3),
+                    reader.GetFieldValue<DateOnly>(4)));
         }
 
         await reader.NextResultAsync(cancellation);
         if (!await reader.ReadAsync(cancellation))
         {
             response.Headers.RetryAfter = "5";
-            return TypedResults.Problem("The duplicates are being counted for the first time.", statusCode: StatusCodes.Status503ServiceUnavailable);
+            return TypedResults.Problem("The duplicates are being counted for the first time.",
+                statusCode: StatusCodes.Status503ServiceUnavailable);
         }
 
         var refreshedAt = reader.GetFieldValue<DateTimeOffset>(0);
-        var next = groups.Count == limit ? PageCursor.Write(groups[^1].Logins.ToString(CultureInfo.InvariantCulture), groups[^1].Token) : null;
+        var next = groups.Count == limit ? PageCursor.Write(groups[^1].Logins.ToString(CultureInfo.InvariantCulture), groups[^1].Token)
+            : null;
         return TypedResults.Json(
             new DuplicatesPage(
                 field!, window!, await reader.IsDBNullAsync(1, cancellation) ? null : reader.GetFieldValue<DateOnly>(1), refreshedAt,
-                Math.Round(Math.Max(0, (time.GetUtcNow() - refreshedAt).TotalSeconds), 1), reader.GetInt64(2), reader.GetInt64(3), groups, next),
+                Math.Round(Math.Max(0, (time.GetUtcNow() - refreshedAt).TotalSeconds), 1), reader.GetInt64(2), reader.GetInt64(3), groups,
+                    next),
             DuplicatesJson.Answers.DuplicatesPage);
     }
 

@@ -9,8 +9,8 @@ using PiiMasking.MaskingService.People;
 namespace PiiMasking.MaskingService.LookUp;
 
 /// <summary>
-/// <c>POST /v1/logins/search</c>: the logins of a value that one knows. Whoever may ask can find out the value of any token by trying, so it
-/// is recorded, limited and charged like a reveal.
+/// <c>POST /v1/logins/search</c>: the logins of a value that one knows. Whoever may ask can find out the value of any token by trying,
+/// so it is recorded, limited and charged like a reveal.
 /// </summary>
 internal static class LookUpEndpoint
 {
@@ -27,7 +27,8 @@ internal static class LookUpEndpoint
             .WithTags("Look-up")
             .WithSummary("Finds the logins of a value")
             .WithDescription(
-                "The value, brought into canonical form, is masked and its logins are found by their token. On the record first, and charged as one value. "
+                "The value, brought into canonical form, is masked and its logins are found by their token. On the record first, and "
+                    + "charged as one value. "
                 + "Scope pii.lookup.");
 
     private static async Task<Results<JsonHttpResult<LookUpResponse>, ProblemHttpResult>> SearchAsync(
@@ -77,7 +78,8 @@ internal static class LookUpEndpoint
     private static (string Token, uint KeyId) Mask(Keyring keyring, Generation generation, MaskedField field, Pii value)
     {
         var keyId = generation.KeyId ?? throw new GenerationMissingException();
-        return keyring.Current is { } keys && keys.CanMaskUnder(keyId) ? (field.Mask(keys, keyId, value), keyId) : throw new KeyUnavailableException(keyId);
+        return keyring.Current is { } keys && keys.CanMaskUnder(keyId) ? (field.Mask(keys, keyId, value), keyId)
+            : throw new KeyUnavailableException(keyId);
     }
 
     /// <summary>Where the page before ended; beyond the last row for the first page.</summary>
@@ -85,7 +87,8 @@ internal static class LookUpEndpoint
     private static (DateOnly Date, Guid Id)? Before(string? cursor) =>
         cursor is null ? (DateOnly.MaxValue, new Guid(Enumerable.Repeat(byte.MaxValue, 16).ToArray()))
         : PageCursor.TryRead(cursor, out var date, out var id)
-            && DateOnly.TryParseExact(date, "O", CultureInfo.InvariantCulture, DateTimeStyles.None, out var beforeDate) && Guid.TryParse(id, out var beforeId)
+            && DateOnly.TryParseExact(date, "O", CultureInfo.InvariantCulture, DateTimeStyles.None, out var beforeDate)
+            && Guid.TryParse(id, out var beforeId)
             ? (beforeDate, beforeId)
         : null;
 

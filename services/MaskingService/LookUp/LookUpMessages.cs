@@ -31,7 +31,8 @@ internal sealed record LookUpResponse(
 
 /// <summary>A login as it is stored.</summary>
 internal sealed record FoundLogin(
-    string UserId, string? DeviceType, string MaskedIp, string MaskedDeviceId, string? Locale, int? AppVersion, DateOnly CreateDate, Guid MessageId);
+    string UserId, string? DeviceType, string MaskedIp, string MaskedDeviceId, string? Locale, int? AppVersion, DateOnly CreateDate,
+        Guid MessageId);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

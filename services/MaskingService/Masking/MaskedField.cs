@@ -4,7 +4,8 @@ using PiiMasking.Tink;
 
 namespace PiiMasking.MaskingService.Masking;
 
-/// <summary>One of the two fields that are masked, with all that is its own: its name, its column, its canonical form, its cipher.</summary>
+/// <summary>One of the two fields that are masked, with all that is its own: its name, its column, its canonical form, its
+/// cipher.</summary>
 internal sealed class MaskedField
 {
     private readonly Func<string, Pii?> canonical;
@@ -12,7 +13,11 @@ internal sealed class MaskedField
     private readonly Func<FieldCipher, uint, Pii, string> mask;
 
     private MaskedField(
-        string name, string column, Func<string, Pii?> canonical, Func<KeysetState, FieldCipher> cipher, Func<FieldCipher, uint, Pii, string> mask)
+        string name,
+        string column,
+        Func<string, Pii?> canonical,
+        Func<KeysetState, FieldCipher> cipher,
+        Func<FieldCipher, uint, Pii, string> mask)
     {
         Name = name;
         Column = column;
@@ -24,7 +29,8 @@ internal sealed class MaskedField
     /// <summary>Both.</summary>
     public static IReadOnlyList<MaskedField> All { get; } =
     [
-        new(FieldMask.Ip, "masked_ip", text => CanonicalAddress.TryFormat(text, out var ip) ? new Pii(ip) : null, keys => keys.Ip, FieldMask.MaskIp),
+        new(FieldMask.Ip, "masked_ip", text => CanonicalAddress.TryFormat(text, out var ip) ? new Pii(ip) : null,
+            keys => keys.Ip, FieldMask.MaskIp),
         new(FieldMask.DeviceId, "masked_device_id", text => CanonicalDeviceId.TryFormat(text, out var id, out _) ? new Pii(id) : null,
             keys => keys.DeviceId, FieldMask.MaskDeviceId),
     ];

@@ -6,7 +6,8 @@ using PiiMasking.MaskingService.Listeners;
 
 namespace PiiMasking.MaskingService.People;
 
-/// <summary><c>GET /openapi/v1.json</c> on the people port: what can be asked there, for tools. It is open: it says what this source says.</summary>
+/// <summary><c>GET /openapi/v1.json</c> on the people port: what can be asked there, for tools. It is open: it says what this source
+/// says.</summary>
 internal static class ApiDescription
 {
     private const string Bearer = "bearer";
@@ -48,7 +49,8 @@ internal static class ApiDescription
         {
             Title = "PII masking: people port",
             Version = "v1",
-            Description = "What people do with masked logins. Every error is a problem details object (RFC 9457) without a personal value in it. "
+            Description = "What people do with masked logins. Every error is a problem details object (RFC 9457) without a personal value "
+                + "in it. "
                 + "Answers with values in the clear are given only after the record of them is durable.",
         };
         document.Servers?.Clear();

@@ -9,7 +9,8 @@ internal static class PageCursor
     private const char Separator = '|';
     private const int MaxCharacters = 1_000;
 
-    public static string Write(string first, string second) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{first}{Separator}{second}"));
+    public static string Write(string first, string second) =>
+        Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{first}{Separator}{second}"));
 
     /// <returns>False if this is no cursor; whether the parts mean anything, the caller knows.</returns>
     public static bool TryRead(string text, out string first, out string second)

@@ -73,7 +73,8 @@ internal static class PeopleAuthentication
             {
                 // The audit must be able to say who it was.
                 if (context.Principal?.FindFirst("sub")?.Value is not { } subject || string.IsNullOrWhiteSpace(subject)
-                    || context.Principal.Claims.Any(claim => claim.Type is "sub" or "azp" or "client_id" && !PeopleText.IsPlain(claim.Value, PeopleText.MaxName)))
+                    || context.Principal.Claims.Any(claim => claim.Type is "sub" or "azp" or "client_id"
+                        && !PeopleText.IsPlain(claim.Value, PeopleText.MaxName)))
                 {
                     context.Fail("The token names no subject.");
                 }
@@ -82,7 +83,8 @@ internal static class PeopleAuthentication
             },
             OnMessageReceived = async context =>
             {
-                // Whether a token is good cannot be said while the issuer's keys cannot be had: that is no refusal. Cached once it has worked.
+                // Whether a token is good cannot be said while the issuer's keys cannot be had: that is no refusal. Cached once it has
+                // worked.
                 if (context.Options.ConfigurationManager is not { } issuer || context.Request.Headers.Authorization.Count == 0)
                     return;
                 try
@@ -91,8 +93,10 @@ internal static class PeopleAuthentication
                 }
                 catch (Exception e) when (e is InvalidOperationException or IOException or HttpRequestException)
                 {
-                    context.HttpContext.RequestServices.GetRequiredService<ILogger<PeopleAuthorizationResult>>().IssuerAway(e.GetType().Name);
-                    throw new PeopleUnavailableException("Bearer tokens cannot be checked now: the issuer (People:Authority) does not give out its keys.");
+                    context.HttpContext.RequestServices.GetRequiredService<ILogger<PeopleAuthorizationResult>>().IssuerAway(
+                        e.GetType().Name);
+                    throw new PeopleUnavailableException(
+                        "Bearer tokens cannot be checked now: the issuer (People:Authority) does not give out its keys.");
                 }
             },
         };
@@ -109,7 +113,8 @@ internal static class PeopleAuthentication
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
-            throw new StartupException($"{file} (People:SigningKeyFile) cannot be read as base64. Make one with 'openssl rand -base64 32'.");
+            throw new StartupException(
+                $"{file} (People:SigningKeyFile) cannot be read as base64. Make one with 'openssl rand -base64 32'.");
         }
     }
 }

@@ -7,7 +7,8 @@ using PiiMasking.MaskingService.Audit;
 namespace PiiMasking.MaskingService.People;
 
 /// <summary>
-/// Sees to it that whoever is turned away at the people port is recorded: with a good token but not for this, at once; without one, counted.
+/// Sees to it that whoever is turned away at the people port is recorded: with a good token but not for this, at once; without one,
+/// counted.
 /// </summary>
 internal sealed class PeopleAuthorizationResult(
     Refusals refusals, AuditLog audit, PeopleLimits limits, IOptions<PeopleOptions> options) : IAuthorizationMiddlewareResultHandler
@@ -21,7 +22,8 @@ internal sealed class PeopleAuthorizationResult(
         if (PeopleRoutes.ActionOf(context) is { } action && !authorizeResult.Succeeded)
         {
             if (options.Value is { Authority: null, SigningKeyFile: null })
-                throw new PeopleUnavailableException("Nobody can be let in: no issuer of bearer tokens is configured (People:Authority and People:Audience).");
+                throw new PeopleUnavailableException(
+                    "Nobody can be let in: no issuer of bearer tokens is configured (People:Authority and People:Audience).");
             await RecordAsync(Caller.Of(context), action, context.RequestAborted);
         }
 

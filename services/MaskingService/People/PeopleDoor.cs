@@ -1,6 +1,7 @@
 namespace PiiMasking.MaskingService.People;
 
-/// <summary>What every request with a good token and scope has to pass: the limit of its subject, and that people can be served at all.</summary>
+/// <summary>What every request with a good token and scope has to pass: the limit of its subject, and that people can be served at
+/// all.</summary>
 internal sealed class PeopleDoor(PeopleLimits limits, PeopleReadiness readiness, Refusals refusals) : IEndpointFilter
 {
     /// <inheritdoc />

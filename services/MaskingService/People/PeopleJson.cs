@@ -10,5 +10,6 @@ internal static class PeopleJson
     /// As the options say, but with <c>+</c> and the like as themselves: tokens have them and are copied. Safe, since the answers are never
     /// taken for HTML (<c>nosniff</c>).
     /// </summary>
-    public static JsonSerializerOptions Readable(JsonSerializerOptions options) => new(options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    public static JsonSerializerOptions Readable(JsonSerializerOptions options) =>
+        new(options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 }

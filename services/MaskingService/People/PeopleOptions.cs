@@ -15,7 +15,8 @@ internal sealed class PeopleOptions
     /// <summary>What a token must be for (<c>aud</c>).</summary>
     public string? Audience { get; init; }
 
-    /// <summary>For development, in place of an authority: a file with the key that signs tokens (HS256), at least 32 bytes as base64.</summary>
+    /// <summary>For development, in place of an authority: a file with the key that signs tokens (HS256), at least 32 bytes as
+    /// base64.</summary>
     public string? SigningKeyFile { get; init; }
 
     /// <summary>The issuer (<c>iss</c>) of tokens that were signed with <see cref="SigningKeyFile"/>.</summary>

@@ -5,7 +5,8 @@ using PiiMasking.MaskingService.Storage;
 
 namespace PiiMasking.MaskingService.People;
 
-/// <summary>Answers 503 with a clear reason where something that people need is away. Texts of other exceptions are nobody's to read.</summary>
+/// <summary>Answers 503 with a clear reason where something that people need is away. Texts of other exceptions are nobody's to
+/// read.</summary>
 internal sealed class PeopleProblems(IProblemDetailsService problems) : IExceptionHandler
 {
     /// <inheritdoc />

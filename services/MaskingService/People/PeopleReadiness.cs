@@ -13,7 +13,8 @@ internal sealed class PeopleReadiness(IOptions<PeopleOptions> options, Generatio
         if (options.Value is { Authority: null, SigningKeyFile: null })
         {
             throw new PeopleUnavailableException(
-                "Nobody can be let in: set People:Authority and People:Audience to the issuer of the bearer tokens (for development: People:SigningKeyFile).");
+                "Nobody can be let in: set People:Authority and People:Audience to the issuer of the bearer tokens (for development: "
+                    + "People:SigningKeyFile).");
         }
 
         if (generation.KeyId is null)

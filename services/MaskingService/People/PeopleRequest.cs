@@ -24,7 +24,8 @@ internal static class PeopleRequest
         where T : class
     {
         if (!request.HasJsonContentType())
-            return Problem("The body must be JSON: send it with Content-Type: application/json.", StatusCodes.Status415UnsupportedMediaType);
+            return Problem("The body must be JSON: send it with Content-Type: application/json.",
+                StatusCodes.Status415UnsupportedMediaType);
         try
         {
             if (await JsonSerializer.DeserializeAsync(request.Body, type, cancellation) is not { } value)
@@ -35,7 +36,8 @@ internal static class PeopleRequest
         {
             // The exception's text can quote the body; its position cannot.
             return Problem(
-                $"The body is not what this call takes (byte {e.BytePositionInLine} of line {e.LineNumber}). See /openapi/v1.json.", StatusCodes.Status400BadRequest);
+                $"The body is not what this call takes (byte {e.BytePositionInLine} of line {e.LineNumber}). See /openapi/v1.json.",
+                StatusCodes.Status400BadRequest);
         }
         catch (BadHttpRequestException e)
         {
@@ -49,7 +51,9 @@ internal static class PeopleRequest
     /// <returns>What is wrong, or null.</returns>
     public static string? ProblemOf(string? reason, string? ticket) =>
         string.IsNullOrWhiteSpace(reason) ? "A reason is needed: say why, for the audit."
-        : !PeopleText.IsPlain(reason, PeopleText.MaxReason) ? $"The reason must be {PeopleText.MaxReason} characters at most, without control characters."
-        : ticket is not null && !PeopleText.IsPlain(ticket, PeopleText.MaxTicket) ? $"The ticket must be {PeopleText.MaxTicket} characters at most, without control characters."
+        : !PeopleText.IsPlain(reason, PeopleText.MaxReason)
+        ? $"The reason must be {PeopleText.MaxReason} characters at most, without control characters."
+        : ticket is not null && !PeopleText.IsPlain(ticket, PeopleText.MaxTicket)
+        ? $"The ticket must be {PeopleText.MaxTicket} characters at most, without control characters."
         : null;
 }

@@ -9,7 +9,8 @@ namespace PiiMasking.MaskingService.People;
 /// Counts refusals that anybody can cause at will, in memory, and records each kind once for all its occurrences in a minute: a flood of
 /// them costs a record a minute and an address, and the one who asks for nothing forbidden notices none of it.
 /// </summary>
-internal sealed class Refusals(AuditLog audit, IOptions<PeopleOptions> options, TimeProvider time, ILogger<Refusals> logger) : BackgroundService
+internal sealed class Refusals(AuditLog audit, IOptions<PeopleOptions> options, TimeProvider time, ILogger<Refusals> logger)
+    : BackgroundService
 {
     /// <summary>Kinds that are told apart within a minute; all further addresses are counted together.</summary>
     public const int MaxKinds = 200;
@@ -82,7 +83,8 @@ internal sealed class Refusals(AuditLog audit, IOptions<PeopleOptions> options, 
         catch (Exception e) when (e is NpgsqlException or TimeoutException or PeopleUnavailableException or OperationCanceledException)
         {
             // Kept, and recorded with those of the next minute.
-            logger.RefusalsNotRecorded(counted.Values.Sum(count => (long)count), e is PeopleUnavailableException ? e.Message : DatabaseProblem.Describe(e));
+            logger.RefusalsNotRecorded(counted.Values.Sum(count => (long)count), e is PeopleUnavailableException ? e.Message
+                : DatabaseProblem.Describe(e));
             foreach (var (kind, count) in counted)
                 Return(kind, count);
         }

@@ -22,7 +22,8 @@ internal static class Scopes
 
     public static IReadOnlyList<string> All { get; } = [Reveal, LookUp, Duplicates, Quarantine, Audit];
 
-    /// <summary>Whether a token has a scope: in <c>scope</c> (RFC 8693) or <c>scp</c>, as one text with spaces or as several claims.</summary>
+    /// <summary>Whether a token has a scope: in <c>scope</c> (RFC 8693) or <c>scp</c>, as one text with spaces or as several
+    /// claims.</summary>
     public static bool Has(ClaimsPrincipal user, string scope) =>
         user.Claims.Where(claim => claim.Type is "scope" or "scp").Any(claim => claim.Value.Split(' ').Contains(scope));
 }

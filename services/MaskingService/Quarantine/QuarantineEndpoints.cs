@@ -51,7 +51,8 @@ internal static class QuarantineEndpoints
             .WithTags("Quarantine")
             .WithSummary("Sends messages through the rules again")
             .WithDescription(
-                "Each lands once however often this is run, with its original identity and date. What fails again stays, with its new reason. Scope pii.quarantine.");
+                "Each lands once however often this is run, with its original identity and date. What fails again stays, with its new "
+                    + "reason. Scope pii.quarantine.");
         routes.MapPost("/v1/quarantine/{messageId:guid}/delete", DeleteAsync)
             .ForPeople(AuditAction.QuarantineDelete, Scopes.Quarantine)
             .Accepts<PayloadRequest>("application/json")
@@ -77,7 +78,8 @@ internal static class QuarantineEndpoints
             return BadRequest("The reason must be a code, such as ip_not_an_address.");
         if (cursor is not null
             && !(PageCursor.TryRead(cursor, out var at, out var id)
-                && DateTimeOffset.TryParseExact(at, "O", CultureInfo.InvariantCulture, DateTimeStyles.None, out beforeAt) && Guid.TryParse(id, out beforeId)))
+                && DateTimeOffset.TryParseExact(at, "O", CultureInfo.InvariantCulture, DateTimeStyles.None, out beforeAt)
+                && Guid.TryParse(id, out beforeId)))
         {
             return BadRequest("The cursor is not one of this list.");
         }
@@ -93,7 +95,8 @@ internal static class QuarantineEndpoints
         Guid messageId, HttpContext context, QuarantineKeeper keeper, AuditedRefusal refusal, CancellationToken cancellation)
     {
         var caller = Caller.Of(context);
-        var (request, problem) = await PeopleRequest.ReadAsync(context.Request, QuarantineJson.Default.PayloadRequest, ProblemOf, cancellation);
+        var (request, problem) = await PeopleRequest.ReadAsync(context.Request, QuarantineJson.Default.PayloadRequest, ProblemOf,
+            cancellation);
         if (request is null)
             return await refusal.RecordAsync(caller, AuditAction.QuarantinePayload, problem!, cancellation);
 
@@ -111,7 +114,8 @@ internal static class QuarantineEndpoints
         Guid messageId, HttpContext context, QuarantineKeeper keeper, AuditedRefusal refusal, CancellationToken cancellation)
     {
         var caller = Caller.Of(context);
-        var (request, problem) = await PeopleRequest.ReadAsync(context.Request, QuarantineJson.Default.PayloadRequest, ProblemOf, cancellation);
+        var (request, problem) = await PeopleRequest.ReadAsync(context.Request, QuarantineJson.Default.PayloadRequest, ProblemOf,
+            cancellation);
         if (request is null)
             return await refusal.RecordAsync(caller, AuditAction.QuarantineDelete, problem!, cancellation);
 
@@ -124,7 +128,8 @@ internal static class QuarantineEndpoints
         HttpContext context, QuarantineReplay replay, AuditLog audit, AuditedRefusal refusal, CancellationToken cancellation)
     {
         var caller = Caller.Of(context);
-        var (request, problem) = await PeopleRequest.ReadAsync(context.Request, QuarantineJson.Default.ReplayRequest, ProblemOf, cancellation);
+        var (request, problem) = await PeopleRequest.ReadAsync(context.Request, QuarantineJson.Default.ReplayRequest, ProblemOf,
+            cancellation);
         if (request is null)
             return await refusal.RecordAsync(caller, AuditAction.QuarantineReplay, problem!, cancellation);
 
@@ -143,13 +148,15 @@ internal static class QuarantineEndpoints
                 Outcome = AuditOutcome.Completed,
                 Detail = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"stored={counts.Stored} repeated={counts.Repeated} stayed={stayed} unreadable={counts.Unreadable} not_now={counts.NotNow}"),
+                    $"stored={counts.Stored} repeated={counts.Repeated} stayed={stayed} unreadable={counts.Unreadable} "
+                    + $"not_now={counts.NotNow}"),
                 Tokens = counts.Stored + counts.Repeated + stayed + counts.Unreadable + counts.NotNow,
             },
             cancellation);
         return TypedResults.Json(
             new ReplayResponse(
-                counts.Stored, counts.Repeated, counts.Stayed, counts.Unreadable, counts.NotNow, ((AppendOutcome.Recorded)completed).Number),
+                counts.Stored, counts.Repeated, counts.Stayed, counts.Unreadable, counts.NotNow,
+                ((AppendOutcome.Recorded)completed).Number),
             QuarantineJson.Answers.ReplayResponse);
     }
 
@@ -158,7 +165,8 @@ internal static class QuarantineEndpoints
     private static string? ProblemOf(ReplayRequest request) =>
         (request.MessageId is null ? 0 : 1) + (request.WithReason is null ? 0 : 1) + (request.All ? 1 : 0) != 1
             ? "Say what to replay: exactly one of messageId, withReason and all."
-        : request.WithReason is { } reason && !PeopleText.IsPlain(reason, MaxReasonCode) ? "withReason must be a code, such as ip_not_an_address."
+        : request.WithReason is { } reason && !PeopleText.IsPlain(reason, MaxReasonCode)
+        ? "withReason must be a code, such as ip_not_an_address."
         : PeopleRequest.ProblemOf(request.Reason ?? "none given", request.Ticket);
 
     private static PayloadResponse Response(QuarantineOutcome.Revealed revealed)
@@ -173,7 +181,8 @@ internal static class QuarantineEndpoints
         }
     }
 
-    private static ProblemHttpResult NotFound() => TypedResults.Problem("There is no such message in quarantine.", statusCode: StatusCodes.Status404NotFound);
+    private static ProblemHttpResult NotFound() =>
+        TypedResults.Problem("There is no such message in quarantine.", statusCode: StatusCodes.Status404NotFound);
 
     private static ProblemHttpResult BadRequest(string detail) => TypedResults.Problem(detail, statusCode: StatusCodes.Status400BadRequest);
 }

@@ -49,7 +49,8 @@ internal sealed class QuarantineKeeper(PeopleDatabase database, Keyring keyring,
         while (await reader.ReadAsync(cancellation))
         {
             messages.Add(new QuarantinedMessage(
-                reader.GetGuid(0), reader.GetString(3), await reader.IsDBNullAsync(1, cancellation) ? null : reader.GetFieldValue<DateTimeOffset>(1),
+                reader.GetGuid(0), reader.GetString(3), await reader.IsDBNullAsync(1, cancellation) ? null
+                    : reader.GetFieldValue<DateTimeOffset>(1),
                 reader.GetFieldValue<DateTimeOffset>(2), reader.GetInt32(4) - QuarantineSeal.Overhead));
         }
 
@@ -100,14 +101,15 @@ internal sealed class QuarantineKeeper(PeopleDatabase database, Keyring keyring,
         }
     }
 
-    private AuditEntry Entry(Caller caller, string action, Guid messageId, PayloadRequest request) => new(caller, action, AuditOutcome.Refused)
-    {
-        Reason = request.Reason,
-        Ticket = request.Ticket,
-        Target = messageId.ToString("D", CultureInfo.InvariantCulture),
-        Tokens = 1,
-        Fingerprints = Fingerprints.OfMessage(integrity.Require(), messageId),
-    };
+    private AuditEntry Entry(Caller caller, string action, Guid messageId, PayloadRequest request) =>
+        new(caller, action, AuditOutcome.Refused)
+        {
+            Reason = request.Reason,
+            Ticket = request.Ticket,
+            Target = messageId.ToString("D", CultureInfo.InvariantCulture),
+            Tokens = 1,
+            Fingerprints = Fingerprints.OfMessage(integrity.Require(), messageId),
+        };
 
     private async Task<byte[]?> ReadPayloadAsync(Guid messageId, CancellationToken cancellation)
     {

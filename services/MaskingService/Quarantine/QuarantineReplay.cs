@@ -34,7 +34,8 @@ internal sealed class ReplayCounts
     public int NotNow { get; set; }
 }
 
-/// <summary>Sends messages in quarantine through the same parser and writer as those from the queue, with their own identity and time.</summary>
+/// <summary>Sends messages in quarantine through the same parser and writer as those from the queue, with their own identity and
+/// time.</summary>
 internal sealed class QuarantineReplay(
     PeopleDatabase database, Keyring keyring, LoginMasker masker, Generation generation, ILogger<LoginStore> logger)
 {
@@ -125,7 +126,8 @@ internal sealed class QuarantineReplay(
     {
         await using var command = database.Source.CreateCommand(ReadQuarantine);
         command.Parameters.Add(new NpgsqlParameter<Guid>("after", after));
-        command.Parameters.Add(new NpgsqlParameter("message_id", NpgsqlDbType.Uuid) { Value = selection.MessageId as object ?? DBNull.Value });
+        command.Parameters.Add(
+            new NpgsqlParameter("message_id", NpgsqlDbType.Uuid) { Value = selection.MessageId as object ?? DBNull.Value });
         command.Parameters.Add(new NpgsqlParameter<string?>("reason", NpgsqlDbType.Text) { TypedValue = selection.Reason });
         command.Parameters.Add(new NpgsqlParameter<int>("count", MessagesAtOnce));
         await using var reader = await command.ExecuteReaderAsync(cancellation);

@@ -16,7 +16,8 @@ internal static class QuarantineSeal
     public static byte[] Seal(Aead aead, Guid messageId, ReadOnlySpan<byte> payload) => aead.Encrypt(payload, AssociatedData(messageId));
 
     /// <summary>Opens a payload.</summary>
-    /// <returns>The message as it was sent; null if it does not open: altered, of another row, or under a key that is not enabled.</returns>
+    /// <returns>The message as it was sent; null if it does not open: altered, of another row, or under a key that is not
+    /// enabled.</returns>
     public static byte[]? TryOpen(Aead aead, Guid messageId, ReadOnlySpan<byte> sealedPayload) =>
         aead.TryDecrypt(sealedPayload, AssociatedData(messageId), out var payload) ? payload : null;
 

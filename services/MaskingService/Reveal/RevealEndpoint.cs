@@ -21,8 +21,9 @@ internal static class RevealEndpoint
             .WithTags("Reveal")
             .WithSummary("Opens tokens")
             .WithDescription(
-                "Answers with the values in the order of the tokens, after the record of it is durable. Tokens that do not open, such as those of the "
-                + "other field, are refused by position (422, member \"positions\"), and all others with them unless partial is true. Scope pii.reveal.");
+                "Answers with the values in the order of the tokens, after the record of it is durable. Tokens that do not open, such as "
+                + "those of the other field, are refused by position (422, member \"positions\"), and all others with them unless partial "
+                + "is true. Scope pii.reveal.");
 
     private static async Task<Results<JsonHttpResult<RevealResponse>, ProblemHttpResult>> RevealAsync(
         HttpContext context, Revealer revealer, AuditedRefusal refusal, CancellationToken cancellation)
@@ -39,7 +40,8 @@ internal static class RevealEndpoint
                     new RevealResponse(revealed.Values, revealed.Unopened, revealed.AuditRecord), RevealJson.Answers.RevealResponse);
             case RevealOutcome.Refused refused:
                 return TypedResults.Problem(
-                    $"{refused.Unopened.Count} of {request.Tokens.Count} tokens do not open as tokens of {request.Field}; nothing was revealed.",
+                    $"{refused.Unopened.Count} of {request.Tokens.Count} tokens do not open as tokens of {request.Field}; "
+                    + "nothing was revealed.",
                     statusCode: StatusCodes.Status422UnprocessableEntity,
                     extensions: new Dictionary<string, object?> { ["positions"] = refused.Unopened });
             case RevealOutcome.OverBudget over:

@@ -12,7 +12,8 @@ internal sealed record RevealRequest(
     [property: Description("1 to 1,000 tokens, as they stand in the column")] IReadOnlyList<string> Tokens,
     [property: Description("Why, for the audit")] string Reason,
     [property: Description("Where that was decided, for the audit")] string? Ticket = null,
-    [property: Description("Answer the tokens that open even if others do not; otherwise one that does not open refuses all")] bool Partial = false)
+    [property: Description(
+        "Answer the tokens that open even if others do not; otherwise one that does not open refuses all")] bool Partial = false)
 {
     /// <summary>Most tokens in one request.</summary>
     public const int MaxTokens = 1_000;

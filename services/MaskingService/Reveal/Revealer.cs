@@ -35,7 +35,8 @@ internal sealed class Revealer(Keyring keyring, AuditLog audit, IntegrityKeys in
         var unopened = Enumerable.Range(0, values.Length).Where(position => values[position] is null).ToArray();
         var isAnswered = unopened.Length == 0 || request.Partial;
 
-        var entry = new AuditEntry(caller, AuditAction.Reveal, !isAnswered ? AuditOutcome.Refused : unopened.Length == 0 ? AuditOutcome.Granted : AuditOutcome.Partial)
+        var outcome = !isAnswered ? AuditOutcome.Refused : unopened.Length == 0 ? AuditOutcome.Granted : AuditOutcome.Partial;
+        var entry = new AuditEntry(caller, AuditAction.Reveal, outcome)
         {
             Detail = unopened.Length == 0 ? null : $"tokens_that_do_not_open={unopened.Length}",
             Reason = request.Reason,

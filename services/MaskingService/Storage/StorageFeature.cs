@@ -27,18 +27,24 @@ internal static class StorageFeature
         builder.Services.AddSingleton<DatabaseHealth>();
     }
 
-    /// <summary>The database as people's requests see it: <c>ConnectionStrings:People</c>, else the writer's own login, which must then be a
-    /// member of pii_people as well.</summary>
+    /// <summary>
+    /// The database as people's requests see it: <c>ConnectionStrings:People</c>, else the writer's own login, which must then be a member
+    /// of pii_people as well.
+    /// </summary>
     public static NpgsqlDataSource CreatePeopleDataSource(IServiceProvider services)
     {
-        var configuration = services.GetRequiredService<IConfiguration>();
-        return configuration.GetConnectionString(People) is { Length: > 0 }
-            ? CreateDataSource(services, People, "masking-people", services.GetRequiredService<IOptions<PeopleOptions>>().Value.PasswordSecret, PeopleConnections)
-            : CreateDataSource(services, Database, "masking-people", services.GetRequiredService<IOptions<StorageOptions>>().Value.PasswordSecret, PeopleConnections);
+        var hasOwnLogin = services.GetRequiredService<IConfiguration>().GetConnectionString(People) is { Length: > 0 };
+        var passwordSecret = hasOwnLogin
+            ? services.GetRequiredService<IOptions<PeopleOptions>>().Value.PasswordSecret
+            : services.GetRequiredService<IOptions<StorageOptions>>().Value.PasswordSecret;
+        return CreateDataSource(services, hasOwnLogin ? People : Database, "masking-people", passwordSecret, PeopleConnections);
     }
 
-    private static NpgsqlDataSource CreateDataSource(IServiceProvider services) =>
-        CreateDataSource(services, Database, "masking", services.GetRequiredService<IOptions<StorageOptions>>().Value.PasswordSecret, maxConnections: null);
+    private static NpgsqlDataSource CreateDataSource(IServiceProvider services)
+    {
+        var passwordSecret = services.GetRequiredService<IOptions<StorageOptions>>().Value.PasswordSecret;
+        return CreateDataSource(services, Database, "masking", passwordSecret, maxConnections: null);
+    }
 
     private static NpgsqlDataSource CreateDataSource(
         IServiceProvider services, string name, string applicationName, string? passwordSecret, int? maxConnections)
@@ -52,7 +58,8 @@ internal static class StorageFeature
         if (passwordSecret is { Length: > 0 } secret)
         {
             var secrets = services.GetRequiredService<SecretReader>();
-            source.UsePeriodicPasswordProvider((_, cancellation) => secrets.ReadTextAsync(secret, cancellation), PasswordGoodFor, PasswordRetry);
+            source.UsePeriodicPasswordProvider((_, cancellation) => secrets.ReadTextAsync(secret, cancellation), PasswordGoodFor,
+                PasswordRetry);
         }
 
         return source.Build();
