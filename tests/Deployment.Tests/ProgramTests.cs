@@ -21,7 +21,7 @@ public sealed class ProgramTests
         Assert.Equal(0, first.ExitCode);
         var made = Directory.EnumerateFiles(folder.Path, "*", SearchOption.AllDirectories).ToDictionary(file => file, File.ReadAllText);
         Assert.Equal(
-            ["owner-password", "pgpass", "secrets.json", "service-password"],
+            ["owner-password", "people-password", "pgpass", "secrets.json", "service-password"],
             made.Keys.Select(Path.GetFileName).Order(StringComparer.Ordinal));
 
         var again = await RunAsync("MaskingService", "secret-files", "--store", store, "--owner", owner);
@@ -31,11 +31,13 @@ public sealed class ProgramTests
 
         var secrets = JsonSerializer.Deserialize<Dictionary<string, string>>(made[Path.Combine(store, "secrets.json")])!;
         Assert.Equal(
-            ["integrity-keyset", "masking-keyset", "postgres-password", "quarantine-keyset"], secrets.Keys.Order(StringComparer.Ordinal));
+            ["integrity-keyset", "masking-keyset", "postgres-password", "postgres-people-password", "quarantine-keyset"],
+            secrets.Keys.Order(StringComparer.Ordinal));
         Assert.Equal(KeyKind.DeterministicAead, KindOf(secrets["masking-keyset"]));
         Assert.Equal(KeyKind.Aead, KindOf(secrets["quarantine-keyset"]));
         Assert.Equal(KeyKind.Mac, KindOf(secrets["integrity-keyset"]));
         Assert.Equal(made[Path.Combine(owner, "service-password")], secrets["postgres-password"]);
+        Assert.Equal(made[Path.Combine(owner, "people-password")], secrets["postgres-people-password"]);
         Assert.Equal($"*:*:*:*:{made[Path.Combine(owner, "owner-password")]}\n", made[Path.Combine(owner, "pgpass")]);
         Assert.DoesNotContain(secrets["postgres-password"], first.Output + again.Output, StringComparison.Ordinal);
     }

@@ -24,6 +24,9 @@ internal static class SecretFilesCommand
     /// <summary>In <c>--owner</c>, who gives it to the login role: password of the masking service.</summary>
     public const string ServicePasswordFile = "service-password";
 
+    /// <summary>In <c>--owner</c>: the same of the login that people are served with.</summary>
+    public const string PeoplePasswordFile = "people-password";
+
     private static readonly (string Secret, KeyKind Kind)[] Keysets =
     [
         ("masking-keyset", KeyKind.DeterministicAead), ("quarantine-keyset", KeyKind.Aead), ("integrity-keyset", KeyKind.Mac),
@@ -34,13 +37,13 @@ internal static class SecretFilesCommand
     {
         var store = new Option<DirectoryInfo>("--store")
         {
-            Description = $"Folder for {StoreFile}: the three keysets and the service's password, for Dapr's secretstores.local.file",
+            Description = $"Folder for {StoreFile}: the three keysets and the service's passwords, for Dapr's secretstores.local.file",
             HelpName = "FOLDER",
             Required = true,
         };
         var owner = new Option<DirectoryInfo>("--owner")
         {
-            Description = $"Folder for {OwnerPasswordFile}, {OwnerPassFile} and {ServicePasswordFile}: for the database and its owner",
+            Description = $"Folder for {OwnerPasswordFile}, {OwnerPassFile}, {ServicePasswordFile}, {PeoplePasswordFile}: for the owner",
             HelpName = "FOLDER",
             Required = true,
         };
@@ -75,8 +78,9 @@ internal static class SecretFilesCommand
         var ownerPassword = await ReadOrMakeAsync(owner, OwnerPasswordFile, NewPassword, stopping);
         await ReadOrMakeAsync(owner, OwnerPassFile, () => $"*:*:*:*:{ownerPassword}\n", stopping);
         var servicePassword = await ReadOrMakeAsync(owner, ServicePasswordFile, NewPassword, stopping);
+        var peoplePassword = await ReadOrMakeAsync(owner, PeoplePasswordFile, NewPassword, stopping);
         // Last: a start that was cut short must not leave keysets behind whose database then gets others.
-        await ReadOrMakeAsync(store, StoreFile, () => NewStore(servicePassword), stopping);
+        await ReadOrMakeAsync(store, StoreFile, () => NewStore(servicePassword, peoplePassword), stopping);
     }
 
     private static async Task<string> ReadOrMakeAsync(DirectoryInfo folder, string name, Func<string> make, CancellationToken stopping)
@@ -107,9 +111,9 @@ internal static class SecretFilesCommand
     }
 
     /// <summary>All values are strings, a keyset one of them: Dapr's local file store flattens objects and garbles numbers.</summary>
-    private static string NewStore(string servicePassword)
+    private static string NewStore(string servicePassword, string peoplePassword)
     {
-        var secrets = new JsonObject { ["postgres-password"] = servicePassword };
+        var secrets = new JsonObject { ["postgres-password"] = servicePassword, ["postgres-people-password"] = peoplePassword };
         foreach (var (secret, kind) in Keysets)
         {
             using var keyset = Keyset.Generate(kind);
