@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using PiiMasking.Backing;
@@ -11,6 +12,24 @@ public sealed partial class ComposeTests
 
     /// <summary>Run to their end before the rest, or on demand.</summary>
     private static readonly string[] Steps = ["secrets", "migrate", "roles", "send"];
+
+    [Theory]
+    [InlineData("docker-compose")]
+    [InlineData("docker", "compose")]
+    public async Task Compose_itself_takes_the_file(string program, params string[] arguments)
+    {
+        if (Programs.Find(program) is not { } path)
+        {
+            Assert.Skip($"{program} is not on the PATH");
+            return;
+        }
+
+        if (arguments.Length > 0 && (await RunAsync(path, [.. arguments, "version"])).ExitCode != 0)
+            Assert.Skip($"{program} has no {arguments[0]}");
+        var file = Path.Combine(Repository.Root, "docker-compose.yml");
+        var (exitCode, output) = await RunAsync(path, [.. arguments, "-f", file, "config", "-q"]);
+        Assert.True(exitCode == 0, output);
+    }
 
     [Fact]
     public void Every_image_has_a_version_of_its_own()
@@ -179,6 +198,15 @@ public sealed partial class ComposeTests
         Assert.InRange(entries.Length, 1, 10);
         Assert.Distinct(entries.Select(entry => entry.GetProperty("Id").GetString()));
         Assert.All(entries, entry => JsonDocument.Parse(entry.GetProperty("MessageBody").GetString()!).Dispose());
+    }
+
+    private static async Task<(int ExitCode, string Output)> RunAsync(string program, string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var process = Process.Start(start)!;
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (process.ExitCode, await output + await errors);
     }
 
     private static IEnumerable<string> Members(string network) =>
