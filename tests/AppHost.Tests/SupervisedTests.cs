@@ -49,6 +49,27 @@ public sealed class SupervisedTests : IDisposable
     }
 
     [Fact]
+    public async Task A_program_that_is_killed_again_and_again_is_never_given_up()
+    {
+        var program = new Supervised(_ => StartAsync("sleep 60"), Say, time);
+        await program.StartAsync(default);
+        using var stop = new CancellationTokenSource();
+        var watch = program.WatchAsync(stop.Token);
+
+        for (var kill = 0; kill < 12; kill++)
+        {
+            var victim = program.Process!;
+            victim.Send(Signal.Kill);
+            await AdvanceUntilAsync(() => program.Process != victim);
+        }
+
+        Assert.False(watch.IsCompleted);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => watch);
+        await program.StopAsync();
+    }
+
+    [Fact]
     public async Task A_program_that_does_not_start_again_is_tried_again()
     {
         var tries = 0;

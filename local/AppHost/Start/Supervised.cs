@@ -9,7 +9,9 @@ namespace PiiMasking.AppHost;
 internal sealed class Supervised(Func<CancellationToken, Task<ChildProcess>> start, Action<string> say, TimeProvider time)
 {
     private const int MostDeaths = 5;
+    private const int KilledExitCode = 128 + (int)Signal.Kill;
     private static readonly TimeSpan Memory = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ShortestDelay = TimeSpan.FromSeconds(0.5);
 
     private readonly Queue<DateTimeOffset> deaths = new();
 
@@ -22,7 +24,7 @@ internal sealed class Supervised(Func<CancellationToken, Task<ChildProcess>> sta
 
     /// <summary>Starts it again whenever it ends, at longer and longer intervals.</summary>
     /// <param name="stopping">Ends the watch; the process goes on.</param>
-    /// <exception cref="BackingException">It ended, or did not start, five times within a minute.</exception>
+    /// <exception cref="BackingException">It ended by itself, or did not start, five times within a minute.</exception>
     public async Task WatchAsync(CancellationToken stopping)
     {
         if (Process is null)
@@ -30,6 +32,9 @@ internal sealed class Supervised(Func<CancellationToken, Task<ChildProcess>> sta
         while (true)
         {
             var exitCode = await Process.Exited.WaitAsync(stopping);
+            // Killed by somebody: that says nothing about the program, however often it happens.
+            if (exitCode == KilledExitCode)
+                deaths.Clear();
             await StartAgainAsync(Readiness.Ended(Process, exitCode), stopping);
         }
     }
@@ -69,6 +74,6 @@ internal sealed class Supervised(Func<CancellationToken, Task<ChildProcess>> sta
         deaths.Enqueue(now);
         while (now - deaths.Peek() > Memory)
             deaths.Dequeue();
-        return deaths.Count < MostDeaths ? TimeSpan.FromSeconds(0.25 * Math.Pow(2, deaths.Count)) : null;
+        return deaths.Count < MostDeaths ? ShortestDelay * Math.Pow(2, deaths.Count - 1) : null;
     }
 }
