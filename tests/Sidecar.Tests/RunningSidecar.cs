@@ -50,7 +50,14 @@ internal sealed class RunningSidecar : IAsyncDisposable
     {
         if (!running.IsCompleted)
         {
-            using var response = await Http.PostAsync("/v1.0/shutdown", null);
+            try
+            {
+                using var response = await Http.PostAsync("/v1.0/shutdown", null);
+            }
+            catch (HttpRequestException)
+            {
+                // On its way down already; whether it gets there, the wait below tells.
+            }
         }
 
         await running.WaitAsync(TimeSpan.FromSeconds(20));
