@@ -18,13 +18,14 @@ internal static class Health
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         // A probe carries no token, neither daprd's nor the kubelet's.
-        routes.MapGet(AlivePath, (HttpContext context) => Write(context, StatusCodes.Status200OK, new HealthAnswer("alive", null))).AllowAnonymous();
+        routes.MapGet(AlivePath, (HttpContext context) => Write(context, StatusCodes.Status200OK, new HealthAnswer("alive", null, null))).AllowAnonymous();
         routes.MapGet(ReadyPath, async (HttpContext context, Readiness readiness) =>
         {
-            var missing = await readiness.WhatIsMissingAsync(context.RequestAborted);
+            var (missing, warnings) = await readiness.AskAsync(context.RequestAborted);
+            var warned = warnings.Count == 0 ? null : warnings;
             await (missing.Count == 0
-                ? Write(context, StatusCodes.Status200OK, new HealthAnswer("ready", null))
-                : Write(context, StatusCodes.Status503ServiceUnavailable, new HealthAnswer("not ready", missing)));
+                ? Write(context, StatusCodes.Status200OK, new HealthAnswer("ready", null, warned))
+                : Write(context, StatusCodes.Status503ServiceUnavailable, new HealthAnswer("not ready", missing, warned)));
         }).AllowAnonymous();
     }
 
@@ -39,7 +40,8 @@ internal static class Health
 /// <summary>Answer of both probes.</summary>
 /// <param name="Status"><c>alive</c>, <c>ready</c> or <c>not ready</c>.</param>
 /// <param name="Missing">What is missing, by the name of the check; null if nothing is.</param>
-internal sealed record HealthAnswer(string Status, IReadOnlyDictionary<string, string>? Missing);
+/// <param name="Warnings">What will be missing if nobody acts, by the name of the check; null if nothing will.</param>
+internal sealed record HealthAnswer(string Status, IReadOnlyDictionary<string, string>? Missing, IReadOnlyDictionary<string, string>? Warnings);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(HealthAnswer))]
@@ -50,14 +52,12 @@ internal sealed class Readiness(HealthCheckService checks, ILogger<Readiness> lo
 {
     private string? lastVerdict;
 
-    /// <returns>Descriptions of the unhealthy checks by name; empty if the host is ready. A degraded check does not count.</returns>
-    public async Task<IReadOnlyDictionary<string, string>> WhatIsMissingAsync(CancellationToken stopping)
+    /// <returns>Descriptions of the unhealthy checks by name, none if the host is ready, and of the degraded ones.</returns>
+    public async Task<(IReadOnlyDictionary<string, string> Missing, IReadOnlyDictionary<string, string> Warnings)> AskAsync(
+        CancellationToken stopping)
     {
         var report = await checks.CheckHealthAsync(stopping);
-        var missing = report.Entries
-            .Where(check => check.Value.Status == HealthStatus.Unhealthy)
-            .OrderBy(check => check.Key, StringComparer.Ordinal)
-            .ToDictionary(check => check.Key, check => Describe(check.Value));
+        var missing = WithStatus(report, HealthStatus.Unhealthy);
 
         var verdict = string.Join("; ", missing.Select(check => $"{check.Key}: {check.Value}"));
         if (Interlocked.Exchange(ref lastVerdict, verdict) != verdict)
@@ -68,8 +68,13 @@ internal sealed class Readiness(HealthCheckService checks, ILogger<Readiness> lo
                 log.NotReady(verdict);
         }
 
-        return missing;
+        return (missing, WithStatus(report, HealthStatus.Degraded));
     }
+
+    private static Dictionary<string, string> WithStatus(HealthReport report, HealthStatus status) => report.Entries
+        .Where(check => check.Value.Status == status)
+        .OrderBy(check => check.Key, StringComparer.Ordinal)
+        .ToDictionary(check => check.Key, check => Describe(check.Value));
 
     // A check that threw has the exception's message as its description; that text is nobody's to read here.
     private static string Describe(HealthReportEntry check) =>

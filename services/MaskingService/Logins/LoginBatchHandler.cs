@@ -1,6 +1,7 @@
 using PiiMasking.Contracts;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Masking;
+using PiiMasking.MaskingService.Quarantine;
 
 namespace PiiMasking.MaskingService.Logins;
 
@@ -21,13 +22,22 @@ internal abstract record BatchOutcome
 
 /// <summary>Masks a batch under the key that the table is under, as far as is known, and hands it to a writer.</summary>
 internal sealed class LoginBatchHandler(
-    Keyring keyring, LoginMasker masker, LoginWriter writer, Generation generation, LoginMetrics metrics, TimeProvider time, ILogger<LoginBatchHandler> logger)
+    Keyring keyring,
+    LoginMasker masker,
+    LoginWriter writer,
+    Generation generation,
+    QuarantineBound quarantine,
+    LoginMetrics metrics,
+    TimeProvider time,
+    ILogger<LoginBatchHandler> logger)
 {
     /// <summary>Returns once every message is committed or known not to be.</summary>
     public async Task<BatchOutcome> HandleAsync(LoginBatch batch, CancellationToken cancellation)
     {
         if (generation.KeyId is not { } keyId)
             return new BatchOutcome.NotReady("The keysets are not loaded and checked against the database yet. See /readyz.");
+        if (quarantine.Problem is { } noRoom)
+            return new BatchOutcome.NotReady(noRoom);
 
         if (batch.Messages.Count == 0)
             return new BatchOutcome.Done(new LoginBatchResult([]));
@@ -53,6 +63,8 @@ internal sealed class LoginBatchHandler(
 
         var outcomes = Array.ConvertAll(messages, message => message.Outcome);
         metrics.Record(messages, now);
+        var quarantined = messages.Where(message => message.Outcome is LoginOutcome.Quarantined).ToArray();
+        quarantine.Added(quarantined.Length, quarantined.Sum(message => (long)message.SealedPayload.Length));
         logger.BatchDone(
             outcomes.Count(outcome => outcome is LoginOutcome.Stored),
             outcomes.Count(outcome => outcome is LoginOutcome.Repeated),

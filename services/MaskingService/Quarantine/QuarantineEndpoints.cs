@@ -19,6 +19,11 @@ internal static class QuarantineEndpoints
     {
         builder.Services.AddSingleton<QuarantineKeeper>();
         builder.Services.AddSingleton<QuarantineReplay>();
+
+        builder.Services.AddOptions<QuarantineOptions>().BindConfiguration("Quarantine").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<QuarantineBound>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<QuarantineBound>());
+        builder.Services.AddHealthChecks().AddCheck<QuarantineBound>("quarantine");
     }
 
     public static void MapQuarantine(this IEndpointRouteBuilder routes)
