@@ -24,15 +24,24 @@ public sealed class Mac : IDisposable
     /// <summary>The key that computes.</summary>
     public uint PrimaryKeyId { get; }
 
+    /// <summary>The enabled keys: what was computed under one of them verifies.</summary>
+    public IEnumerable<uint> KeyIds => keys.Select(key => key.Id);
+
     /// <summary>Computes the MAC of some bytes under the primary key.</summary>
-    public byte[] Compute(ReadOnlySpan<byte> data)
+    public byte[] Compute(ReadOnlySpan<byte> data) => Compute(PrimaryKeyId, data);
+
+    /// <summary>Computes the MAC of some bytes under a key of one's choice: to find what was computed before the primary changed.</summary>
+    /// <exception cref="ArgumentException">The key is not an enabled one.</exception>
+    public byte[] Compute(uint keyId, ReadOnlySpan<byte> data)
     {
-        var primary = Array.Find(keys, key => key.Id == PrimaryKeyId);
-        var mac = new byte[TokenPrefix.Length + primary.TagLength];
-        TokenPrefix.Write(PrimaryKeyId, mac);
+        var chosen = Array.Find(keys, key => key.Id == keyId);
+        if (chosen.Key is null)
+            throw new ArgumentException($"Key {keyId} is not an enabled key of this keyset.", nameof(keyId));
+        var mac = new byte[TokenPrefix.Length + chosen.TagLength];
+        TokenPrefix.Write(keyId, mac);
         Span<byte> tag = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        Hash(primary.Key, data, tag);
-        tag[..primary.TagLength].CopyTo(mac.AsSpan(TokenPrefix.Length));
+        Hash(chosen.Key, data, tag);
+        tag[..chosen.TagLength].CopyTo(mac.AsSpan(TokenPrefix.Length));
         return mac;
     }
 

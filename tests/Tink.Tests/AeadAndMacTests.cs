@@ -76,6 +76,9 @@ public sealed class AeadAndMacTests
         Assert.True(before.Verify(mac, "a record"u8));
         Assert.True(after.Verify(mac, "a record"u8));
         Assert.False(before.Verify(after.Compute("a record"u8), "a record"u8));
+        Assert.Equal(mac, after.Compute(keyset.PrimaryKeyId, "a record"u8));
+        Assert.Equal([keyset.PrimaryKeyId, rotated.PrimaryKeyId], after.KeyIds);
+        Assert.Throws<ArgumentException>(() => before.Compute(rotated.PrimaryKeyId, "a record"u8));
         Assert.False(before.Verify(mac, "another"u8));
         Assert.False(before.Verify([.. mac, 0], "a record"u8));
         for (var length = 0; length < mac.Length; length++)
