@@ -17,6 +17,15 @@ internal sealed record LocalSystemOptions
 
     /// <summary>The folder of component sets; each sidecar loads common and local.</summary>
     public string Components { get; init; } = Path.Combine(Repository.Root, "components");
+
+    /// <summary>Keeps the queue in memory: faster, and gone with the system.</summary>
+    public bool QueueInMemory { get; init; }
+
+    /// <summary>Whether the component set's broker is the queue; there is then something to wait for.</summary>
+    public bool HasQueue { get; init; } = true;
+
+    /// <summary>Variables for each program of ours.</summary>
+    public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>();
 }
 
 /// <summary>All processes of the system: as much as possible is started at once; all are supervised, and stopped in order.</summary>
@@ -110,7 +119,7 @@ internal sealed class LocalSystem : IAsyncDisposable
     public string RunFolder => run.Folder;
 
     private string Sockets =>
-        options.OnlyBacking ? Environment.GetEnvironmentVariable(SocketsFolderVariable) ?? DefaultSocketsFolder : run.Sockets;
+        options.OnlyBacking ? System.Environment.GetEnvironmentVariable(SocketsFolderVariable) ?? DefaultSocketsFolder : run.Sockets;
 
     /// <summary>Brings everything up and waits until it is ready. Nothing is left running if that fails.</summary>
     /// <param name="options">What to start.</param>
@@ -188,7 +197,8 @@ internal sealed class LocalSystem : IAsyncDisposable
         var ingestion = StartIngestionAsync(readyAfter: Task.WhenAll(masking, ingestionSidecar), start.Token);
         await start.AllAsync(database, queue, component, maskingSidecar, ingestionSidecar, masking, ingestion);
         await this.ingestionSidecar.WaitForSubscriptionAsync(IngestionSidecar.Process!, "logins", stopping);
-        await Queue.WaitUntilThereAsync(stopping);
+        if (options.HasQueue)
+            await Queue.WaitUntilThereAsync(stopping);
     }
 
     private async Task StartDatabaseAsync(CancellationToken stopping)
@@ -265,7 +275,7 @@ internal sealed class LocalSystem : IAsyncDisposable
         if (emulator is not null)
             await emulator.StartAgainAsync(stopping);
         else
-            emulator = await SqsEmulator.StartAsync(packages, Log("sqs"), state.Queue, stopping);
+            emulator = await SqsEmulator.StartAsync(packages, Log("sqs"), options.QueueInMemory ? null : state.Queue, stopping);
         run.Caretaker.Watch(emulator.Process);
         return emulator.Process;
     }
@@ -273,7 +283,10 @@ internal sealed class LocalSystem : IAsyncDisposable
     /// <summary>Starts one of our programs and waits until its probe says that it is ready.</summary>
     private async Task<ChildProcess> LaunchAsync(ChildProcessStart start, LoopbackPort port, string probe, CancellationToken stopping)
     {
-        var process = ChildProcess.Start(start);
+        var process = ChildProcess.Start(start with
+        {
+            Environment = new Dictionary<string, string?>([.. start.Environment.Where(one => !options.Environment.ContainsKey(one.Key)), .. options.Environment]),
+        });
         run.Caretaker.Watch(process);
         try
         {

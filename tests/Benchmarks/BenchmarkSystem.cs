@@ -1,0 +1,118 @@
+using System.Text.RegularExpressions;
+using PiiMasking.AppHost;
+using PiiMasking.Backing;
+using PiiMasking.Testing;
+
+namespace PiiMasking.Benchmarks;
+
+/// <summary>What is different about a system that is measured.</summary>
+internal sealed record SystemSetup
+{
+    /// <summary>The stand-in for daprd handles as many messages of a stream as the component hands over, not one after the other.</summary>
+    public bool IsConcurrent { get; init; }
+
+    /// <summary>Most messages in a batch of the component; its default if null.</summary>
+    public int? BatchSize { get; init; }
+
+    /// <summary>pubsub.in-memory in place of SQS.</summary>
+    public bool IsInMemory { get; init; }
+
+    /// <summary>Variables for every program.</summary>
+    public Dictionary<string, string?> Environment { get; init; } = [];
+}
+
+/// <summary>
+/// The whole system as AppHost brings it up, each program a process of its own, in folders of its own. The queue is kept in memory: what is
+/// measured is this product, not the emulator's disk. The database is as durable as it is by default.
+/// </summary>
+internal sealed class BenchmarkSystem : IAsyncDisposable
+{
+    private readonly ScratchFolder scratch;
+    private readonly State state;
+
+    private BenchmarkSystem(ScratchFolder scratch, State state, LocalSystem system)
+    {
+        this.scratch = scratch;
+        this.state = state;
+        System = system;
+    }
+
+    public LocalSystem System { get; }
+
+    /// <summary>The services and the component by name, for what is measured of each process.</summary>
+    public IEnumerable<(string Name, ChildProcess Process)> Programs =>
+    [
+        ("SqsComponent", System.Component.Process!),
+        ("IngestionService", System.Ingestion.Process!),
+        ("MaskingService", System.Masking.Process!),
+        ("sidecar of ingestion", System.IngestionSidecar.Process!),
+        ("sidecar of masking", System.MaskingSidecar.Process!),
+        ("SQS emulator", System.Emulator.Process!),
+    ];
+
+    /// <summary>Brings it up and waits until it is ready.</summary>
+    public static async Task<BenchmarkSystem> StartAsync(BenchmarkRun run, SystemSetup? setup = null)
+    {
+        setup ??= new SystemSetup();
+        var scratch = new ScratchFolder();
+        State? state = null;
+        try
+        {
+            state = State.TakeFirst(scratch["state"]);
+            var options = new LocalSystemOptions
+            {
+                Sidecar = SidecarChoice.Local,
+                QueueInMemory = true,
+                HasQueue = !setup.IsInMemory,
+                Components = CopyComponents(setup, scratch["components"]),
+                Environment = new Dictionary<string, string?>(setup.Environment) { ["SIDECAR_CONCURRENT_DISPATCH"] = setup.IsConcurrent ? "true" : "false" },
+            };
+            return new BenchmarkSystem(scratch, state, await LocalSystem.StartAsync(options, state, _ => { }, run.Stopping));
+        }
+        catch
+        {
+            state?.Dispose();
+            scratch.Dispose();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await System.DisposeAsync();
+        state.Dispose();
+        scratch.Dispose();
+    }
+
+    private static string CopyComponents(SystemSetup setup, string folder)
+    {
+        foreach (var file in new[] { "common", "local" }.SelectMany(set => Directory.GetFiles(Path.Combine(Repository.Root, "components", set))))
+        {
+            var set = Directory.CreateDirectory(Path.Combine(folder, Path.GetFileName(Path.GetDirectoryName(file)!)));
+            File.Copy(file, Path.Combine(set.FullName, Path.GetFileName(file)));
+        }
+
+        var broker = Path.Combine(folder, "local", "logins.yaml");
+        if (setup.IsInMemory)
+        {
+            File.WriteAllText(broker, """
+                apiVersion: dapr.io/v1alpha1
+                kind: Component
+                metadata:
+                  name: logins
+                spec:
+                  type: pubsub.in-memory
+                  version: v1
+                  metadata: []
+                """);
+        }
+        else if (setup.BatchSize is { } size)
+        {
+            var text = File.ReadAllText(broker);
+            var changed = Regex.Replace(text, "(?m)^  metadata:$", $"  metadata:\n    - name: batchSize\n      value: \"{size}\"");
+            File.WriteAllText(broker, changed != text ? changed : throw new InvalidOperationException($"{broker} has no metadata."));
+        }
+
+        return folder;
+    }
+}
