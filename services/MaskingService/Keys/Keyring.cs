@@ -18,12 +18,10 @@ internal sealed class Keyring(
     /// <summary>Unknown key ids may be made up; they make the service read its secrets this often at most.</summary>
     public static readonly TimeSpan UnknownKeyInterval = TimeSpan.FromSeconds(10);
 
-    private const long NoKey = -1;
-
     private readonly SemaphoreSlim loading = new(1);
     private readonly Queue<(KeysetState State, long At)> replaced = [];
     private readonly TaskCompletionSource<KeysetState> firstLoad = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long requiredMaskingKeyId = NoKey;
+    private volatile IReadOnlyCollection<uint> requiredMaskingKeyIds = [];
     private long lastLoadAt;
     private volatile KeysetState? current;
     private volatile string? problem = "The keysets have not been read yet.";
@@ -35,11 +33,12 @@ internal sealed class Keyring(
     /// <see cref="Current"/> state, the service works on with that.</summary>
     public string? Problem => problem;
 
-    /// <summary>The key that the stored data is under. Once it is set, a keyset without it, enabled, is refused.</summary>
-    public uint? RequiredMaskingKeyId
+    /// <summary>The keys that the stored data is under: one, or two while it goes from one to the other. A keyset in which one of them is
+    /// not enabled is refused.</summary>
+    public IReadOnlyCollection<uint> RequiredMaskingKeyIds
     {
-        get => Volatile.Read(ref requiredMaskingKeyId) is var id and not NoKey ? (uint)id : null;
-        set => Volatile.Write(ref requiredMaskingKeyId, value ?? NoKey);
+        get => requiredMaskingKeyIds;
+        set => requiredMaskingKeyIds = value;
     }
 
     /// <summary>Waits for the keysets to be read for the first time.</summary>
@@ -140,9 +139,12 @@ internal sealed class Keyring(
     private string? FindFault(KeysetState state)
     {
         var (masking, quarantine) = (options.Value.Masking.Secret, options.Value.Quarantine.Secret);
-        if (RequiredMaskingKeyId is { } required && !state.CanMaskUnder(required))
-            return $"Secret '{masking}': the stored tokens are under key {required}, and this keyset does not have it enabled. "
-                + "Restore that key, or enable it.";
+        foreach (var required in RequiredMaskingKeyIds)
+        {
+            if (!state.CanMaskUnder(required))
+                return $"Secret '{masking}': the stored tokens are under key {required}, and this keyset does not have it enabled. "
+                    + "Restore that key, or enable it.";
+        }
 
         if (current is not { } before)
             return null;

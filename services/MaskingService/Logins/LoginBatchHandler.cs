@@ -34,7 +34,7 @@ internal sealed class LoginBatchHandler(
     /// <summary>Returns once every message is committed or known not to be.</summary>
     public async Task<BatchOutcome> HandleAsync(LoginBatch batch, CancellationToken cancellation)
     {
-        if (generation.KeyId is not { } keyId)
+        if (generation.Keys is not { } keys)
             return new BatchOutcome.NotReady("The keysets are not loaded and checked against the database yet. See /readyz.");
         if (quarantine.Problem is { } noRoom)
             return new BatchOutcome.NotReady(noRoom);
@@ -49,9 +49,13 @@ internal sealed class LoginBatchHandler(
         try
         {
             // The table may have moved to a key that this replica has not read yet.
-            if (keyring.Current?.CanMaskUnder(keyId) is not true)
-                await keyring.ReloadForAsync(keyId, cancellation);
-            masker.Mask(messages, keyId);
+            foreach (var keyId in keys.All)
+            {
+                if (keyring.Current?.CanMaskUnder(keyId) is not true)
+                    await keyring.ReloadForAsync(keyId, cancellation);
+            }
+
+            masker.Mask(messages, keys);
         }
         catch (KeyUnavailableException e)
         {

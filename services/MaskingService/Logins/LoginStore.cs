@@ -80,12 +80,12 @@ internal sealed class LoginStore(
         await using var connection = await database.OpenConnectionAsync(stopping);
         await using var transaction = await connection.BeginTransactionAsync(stopping);
 
-        var keyId = await LockAndReadGenerationAsync(connection, stopping);
-        generation.KeyId = keyId;
-        masker.MaskAgainIfKeyChanged(messages, keyId);
+        var keys = await LockAndReadGenerationAsync(connection, stopping);
+        generation.Keys = keys;
+        masker.MaskAgainIfKeyChanged(messages, keys);
 
         var waiting = source is LoginSource.Replay ? await ReleaseAsync(connection, messages, stopping) : messages;
-        await using var command = CreateStoreCommand(connection, waiting);
+        await using var command = CreateStoreCommand(connection, waiting, keys);
         var added = new HashSet<(DateOnly?, Guid)>();
         await using (var reader = await command.ExecuteReaderAsync(stopping))
         {
@@ -104,14 +104,15 @@ internal sealed class LoginStore(
         }
     }
 
-    private static async Task<uint> LockAndReadGenerationAsync(NpgsqlConnection connection, CancellationToken stopping)
+    private static async Task<GenerationKeys> LockAndReadGenerationAsync(NpgsqlConnection connection, CancellationToken stopping)
     {
         await using var command = new NpgsqlCommand(LockAndReadGeneration, connection);
         await using var reader = await command.ExecuteReaderAsync(stopping);
         await reader.NextResultAsync(stopping);
         if (!await reader.ReadAsync(stopping))
             throw new GenerationMissingException();
-        return checked((uint)reader.GetInt64(0));
+        return new GenerationKeys(
+            checked((uint)reader.GetInt64(0)), await reader.IsDBNullAsync(1, stopping) ? null : checked((uint)reader.GetInt64(1)));
     }
 
     /// <summary>Takes messages out of the quarantine, in the transaction that stores them.</summary>
@@ -128,7 +129,7 @@ internal sealed class LoginStore(
         return messages.Where(message => released.Contains(message.MessageId)).ToArray();
     }
 
-    private NpgsqlCommand CreateStoreCommand(NpgsqlConnection connection, ArraySegment<PendingMessage> messages)
+    private NpgsqlCommand CreateStoreCommand(NpgsqlConnection connection, ArraySegment<PendingMessage> messages, GenerationKeys keys)
     {
         var logins = messages.Where(message => message.Login is not null).ToArray();
         var rejections = messages.Where(message => message.Rejection is not null).ToArray();
@@ -141,10 +142,13 @@ internal sealed class LoginStore(
                 Column("has_times", NpgsqlDbType.Boolean, logins, login => login.SentAt is not null),
                 Column("user_ids", NpgsqlDbType.Text, logins, login => login.Login!.UserId),
                 Column("device_types", NpgsqlDbType.Text, logins, login => login.Login!.DeviceType),
-                Column("masked_ips", NpgsqlDbType.Text, logins, login => login.MaskedIp),
-                Column("masked_device_ids", NpgsqlDbType.Text, logins, login => login.MaskedDeviceId),
+                Column("masked_ips", NpgsqlDbType.Text, logins, login => login.Masked!.Ip),
+                Column("masked_device_ids", NpgsqlDbType.Text, logins, login => login.Masked!.DeviceId),
                 Column("locales", NpgsqlDbType.Text, logins, login => login.Login!.Locale),
                 Column("app_versions", NpgsqlDbType.Integer, logins, login => login.Login!.AppVersion),
+                new NpgsqlParameter<bool>("is_rotating", keys.NextKeyId is not null),
+                Column("shadow_ips", NpgsqlDbType.Text, logins, login => login.Shadow?.Ip),
+                Column("shadow_device_ids", NpgsqlDbType.Text, logins, login => login.Shadow?.DeviceId),
                 Column("rejected_ids", NpgsqlDbType.Uuid, rejections, rejection => rejection.MessageId),
                 Column("rejected_sent_ats", NpgsqlDbType.TimestampTz, rejections, rejection => rejection.SentAt?.UtcDateTime),
                 Column("reasons", NpgsqlDbType.Text, rejections, rejection => rejection.Rejection!.Reason),

@@ -3,6 +3,12 @@ using PiiMasking.Logins;
 
 namespace PiiMasking.MaskingService.Logins;
 
+/// <summary>The masked fields of a login.</summary>
+/// <param name="KeyId">The key that they are under.</param>
+/// <param name="Ip">Token of the address.</param>
+/// <param name="DeviceId">Token of the device id.</param>
+internal sealed record LoginTokens(uint KeyId, string Ip, string DeviceId);
+
 /// <summary>One message on its way into a transaction, with what masking made of it.</summary>
 /// <param name="message">As ingestion sent it: either a login or a rejection.</param>
 /// <param name="createDate">UTC date of the message's own time, else of its arrival.</param>
@@ -20,14 +26,11 @@ internal sealed class PendingMessage(LoginMessage message, DateOnly createDate)
     /// <summary>Set if this is a rejection.</summary>
     public Rejection? Rejection => message.Rejection;
 
-    /// <summary>Tokens of the login under the key that the batch was masked with.</summary>
-    public string MaskedIp { get; set; } = "";
+    /// <summary>Tokens of the login for user_logins; null before the first masking.</summary>
+    public LoginTokens? Masked { get; set; }
 
-    /// <inheritdoc cref="MaskedIp" />
-    public string MaskedDeviceId { get; set; } = "";
-
-    /// <summary>Key id of those tokens; 0 before the first masking.</summary>
-    public uint MaskedUnder { get; set; }
+    /// <summary>Tokens of the login for user_logins_shadow; null unless it was masked while a rotation ran.</summary>
+    public LoginTokens? Shadow { get; set; }
 
     /// <summary>The rejection's payload, sealed.</summary>
     public byte[] SealedPayload { get; set; } = [];

@@ -1,18 +1,29 @@
 namespace PiiMasking.MaskingService.Masking;
 
+/// <summary>The keys that the tables are under.</summary>
+/// <param name="KeyId">Of user_logins.</param>
+/// <param name="NextKeyId">Of user_logins_shadow, while a rotation runs: what is stored then is stored under both.</param>
+internal sealed record GenerationKeys(uint KeyId, uint? NextKeyId)
+{
+    /// <summary>One or two: what a keyset must have enabled.</summary>
+    public IEnumerable<uint> All => NextKeyId is { } next ? [KeyId, next] : [KeyId];
+}
+
 /// <summary>
-/// The key that the table is under, as last read from the database. Good enough to mask ahead of the transaction; the
-/// transaction reads it again under the lock and masks again if it moved.
+/// The keys that the tables are under, as last read from the database. Good enough to mask ahead of the transaction; the
+/// transaction reads them again under the lock and masks again if they moved.
 /// </summary>
 internal sealed class Generation
 {
-    // 0 is no key id, so it can say "not known yet" in a field that is read and written at once.
-    private volatile uint keyId;
+    private volatile GenerationKeys? keys;
 
-    /// <summary>Id of the key; null until the database was claimed or checked.</summary>
-    public uint? KeyId
+    /// <summary>The keys; null until the database was claimed or checked.</summary>
+    public GenerationKeys? Keys
     {
-        get => keyId is 0 ? null : keyId;
-        set => keyId = value ?? 0;
+        get => keys;
+        set => keys = value;
     }
+
+    /// <summary>Id of the key that user_logins is under; null until the database was claimed or checked.</summary>
+    public uint? KeyId => keys?.KeyId;
 }

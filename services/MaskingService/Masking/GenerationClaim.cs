@@ -9,8 +9,11 @@ internal abstract record ClaimOutcome
 {
     private ClaimOutcome() { }
 
-    /// <summary>The keysets belong to the data, which is under this key.</summary>
-    public sealed record Claimed(uint KeyId) : ClaimOutcome;
+    /// <summary>The keysets belong to the data, which is under these keys.</summary>
+    public sealed record Claimed(GenerationKeys Keys) : ClaimOutcome;
+
+    /// <summary>The keysets belong to the data and lack the key that it moves to: they are older than the rotation.</summary>
+    public sealed record Behind(uint KeyId) : ClaimOutcome;
 
     /// <summary>The keysets do not belong to the data. Says why and what to do.</summary>
     public sealed record Foreign(string Problem) : ClaimOutcome;
@@ -34,15 +37,18 @@ internal static class GenerationClaim
 
         if (FindForeign(keys, canaries) is { } problem)
             return new ClaimOutcome.Foreign(problem);
-        var keyId = generation ?? keys.Masking.PrimaryKeyId;
-        if (!keys.CanMaskUnder(keyId))
+        var claimed = generation ?? new GenerationKeys(keys.Masking.PrimaryKeyId, null);
+        if (!keys.CanMaskUnder(claimed.KeyId))
         {
             return new ClaimOutcome.Foreign(
-                $"The table is under key {keyId}, which the masking keyset has not enabled. Load the keyset that has it, or enable the key.");
+                $"The table is under key {claimed.KeyId}, which the masking keyset has not enabled. "
+                + "Load the keyset that has it, or enable the key.");
         }
 
+        if (claimed.NextKeyId is { } next && !keys.CanMaskUnder(next))
+            return new ClaimOutcome.Behind(next);
         if (generation is null)
-            await InsertAsync(connection, "INSERT INTO key_generation (key_id) VALUES ($1)", cancellation, (long)keyId);
+            await InsertAsync(connection, "INSERT INTO key_generation (key_id) VALUES ($1)", cancellation, (long)claimed.KeyId);
         foreach (var (keyset, id, token) in Canary.Make(keys))
         {
             if (!canaries.ContainsKey((keyset, id)))
@@ -50,7 +56,7 @@ internal static class GenerationClaim
         }
 
         await transaction.CommitAsync(cancellation);
-        return new ClaimOutcome.Claimed(keyId);
+        return new ClaimOutcome.Claimed(claimed);
     }
 
     private static string? FindForeign(KeysetState keys, Dictionary<(string Keyset, uint KeyId), byte[]> canaries)
@@ -77,19 +83,20 @@ internal static class GenerationClaim
         return null;
     }
 
-    private static async Task<(uint? Generation, Dictionary<(string, uint), byte[]> Canaries)> ReadAsync(
+    private static async Task<(GenerationKeys? Generation, Dictionary<(string, uint), byte[]> Canaries)> ReadAsync(
         NpgsqlConnection connection, CancellationToken cancellation)
     {
         await using var command = new NpgsqlCommand(ReadUnderLock, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellation);
         await reader.NextResultAsync(cancellation);
-        uint? generation = null;
+        GenerationKeys? generation = null;
         var canaries = new Dictionary<(string, uint), byte[]>();
         while (await reader.ReadAsync(cancellation))
         {
-            generation = reader.IsDBNull(0) ? null : checked((uint)reader.GetInt64(0));
-            if (!reader.IsDBNull(1))
-                canaries.Add((reader.GetString(1), checked((uint)reader.GetInt64(2))), reader.GetFieldValue<byte[]>(3));
+            generation = reader.IsDBNull(0) ? null
+                : new GenerationKeys(checked((uint)reader.GetInt64(0)), reader.IsDBNull(1) ? null : checked((uint)reader.GetInt64(1)));
+            if (!reader.IsDBNull(2))
+                canaries.Add((reader.GetString(2), checked((uint)reader.GetInt64(3))), reader.GetFieldValue<byte[]>(4));
         }
 
         return (generation, canaries);

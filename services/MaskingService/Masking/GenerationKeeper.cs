@@ -21,8 +21,8 @@ internal sealed class GenerationKeeper(
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(
             problem is { } missing ? HealthCheckResult.Unhealthy(missing)
-            : generation.KeyId is { } keyId && keyring.Current?.CanMaskUnder(keyId) is not true
-                ? HealthCheckResult.Unhealthy(new KeyUnavailableException(keyId).Message)
+            : generation.Keys?.All.Cast<uint?>().FirstOrDefault(keyId => keyring.Current?.CanMaskUnder(keyId!.Value) is not true) is { } missingKey
+                ? HealthCheckResult.Unhealthy(new KeyUnavailableException(missingKey).Message)
             : HealthCheckResult.Healthy());
 
     /// <inheritdoc />
@@ -36,7 +36,7 @@ internal sealed class GenerationKeeper(
                 claimed = keys;
             await Task.Delay(RetryInterval, time, stoppingToken);
             // The generation moves when keys are rotated; a keyset is refused for lacking the key of now, not that of the start.
-            keyring.RequiredMaskingKeyId = generation.KeyId;
+            keyring.RequiredMaskingKeyIds = generation.Keys is { } required ? [.. required.All] : [];
             keys = keyring.Current ?? keys;
         }
     }
@@ -48,11 +48,16 @@ internal sealed class GenerationKeeper(
             switch (await GenerationClaim.ClaimAsync(database, keys, stopping))
             {
                 case ClaimOutcome.Claimed outcome:
-                    generation.KeyId = outcome.KeyId;
-                    keyring.RequiredMaskingKeyId = outcome.KeyId;
+                    generation.Keys = outcome.Keys;
+                    keyring.RequiredMaskingKeyIds = [.. outcome.Keys.All];
                     problem = null;
-                    logger.GenerationClaimed(outcome.KeyId);
+                    logger.GenerationClaimed(outcome.Keys.KeyId);
                     return true;
+                case ClaimOutcome.Behind outcome:
+                    // Every replica that was there when the rotation began knows the key; one that starts with an older secret waits for it.
+                    problem = new KeyUnavailableException(outcome.KeyId).Message;
+                    await keyring.ReloadForAsync(outcome.KeyId, stopping);
+                    return false;
                 case ClaimOutcome.Foreign outcome:
                     // Said here as well: a host that is still starting only sees that it was cancelled.
                     logger.KeysetsForeign(outcome.Problem);

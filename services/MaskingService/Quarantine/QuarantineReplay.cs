@@ -93,7 +93,7 @@ internal sealed class QuarantineReplay(
 
         if (logins.Count > 0)
         {
-            masker.Mask(logins, generation.KeyId ?? throw new GenerationMissingException());
+            masker.Mask(logins, generation.Keys ?? throw new GenerationMissingException());
             await store.StoreAsync([.. logins], cancellation);
         }
 

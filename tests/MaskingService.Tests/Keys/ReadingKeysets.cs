@@ -257,7 +257,7 @@ public sealed class ReadingKeysets : IAsyncLifetime
         sidecar.Store("masking-keyset", Text(keyset));
         await Keyring.ReloadAsync(Stopping);
         var good = Keyring.Current;
-        Keyring.RequiredMaskingKeyId = keyset.PrimaryKeyId;
+        Keyring.RequiredMaskingKeyIds = [keyset.PrimaryKeyId];
 
         using var rotated = keyset.WithNewKey(makePrimary: true);
         using var disabled = rotated.WithStatus(keyset.PrimaryKeyId, KeyStatus.Disabled);
