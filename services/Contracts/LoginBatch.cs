@@ -29,8 +29,15 @@ public sealed record LoginMessage(Guid MessageId, DateTimeOffset? SentAt, Login?
 /// <summary>A message that is no valid login.</summary>
 /// <param name="Reason">Reason code in snake_case, such as <c>ip_not_an_address</c>. Never text out of the message.</param>
 /// <param name="Payload">The message's bytes, exactly as its producer sent them.</param>
-public sealed record Rejection(string Reason, ReadOnlyMemory<byte> Payload)
+/// <param name="UserIds">
+/// Whose it is, as far as that can be read, so that it goes when that user is erased; empty if it does not say. Null where nobody has looked,
+/// or where there are more than <see cref="MaxUserIds"/>: it is then looked for in the payload when a user is erased.
+/// </param>
+public sealed record Rejection(string Reason, ReadOnlyMemory<byte> Payload, IReadOnlyList<string>? UserIds = null)
 {
+    /// <summary>Most user ids of one message.</summary>
+    public const int MaxUserIds = 16;
+
     /// <summary>Reason of a login that passed every rule and that the database refused all the same.</summary>
     public const string RefusedByStorage = "refused_by_storage";
 

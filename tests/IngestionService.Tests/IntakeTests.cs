@@ -31,6 +31,7 @@ public class IntakeTests
         Assert.Equal("198.18.0.7", call.Batch.Messages[0].Login!.Ip.Expose());
         Assert.Equal("user_id_missing", call.Batch.Messages[2].Rejection!.Reason);
         Assert.Equal(A.WrongMessage(), Encoding.UTF8.GetString(call.Batch.Messages[2].Rejection!.Payload.Span));
+        Assert.Equal([], call.Batch.Messages[2].Rejection!.UserIds!);
         Assert.Equal(call.Bytes, call.ContentLength);   // Dapr retries no call without
         Assert.Equal("sidecar-token", call.ApiToken);
     }
@@ -80,11 +81,13 @@ public class IntakeTests
         Assert.Null(again.Login);
         Assert.Equal("refused_by_storage", again.Rejection!.Reason);
         Assert.Equal(odd, Encoding.UTF8.GetString(again.Rejection.Payload.Span));
+        Assert.Equal(["odd"], again.Rejection.UserIds);
     }
 
     [Theory]
     [InlineData(LoginOutcome.Quarantined, "SUCCESS")]
     [InlineData(LoginOutcome.Repeated, "SUCCESS")]
+    [InlineData(LoginOutcome.Erased, "SUCCESS")]
     [InlineData(LoginOutcome.Retry, "RETRY")]
     [InlineData(LoginOutcome.Refused, "RETRY")]
     [InlineData(LoginOutcome.Stored, "RETRY")]

@@ -16,7 +16,11 @@ internal static class CallSize
     {
         long size = Frame;
         if (message.Rejection is { } rejection)
-            size += rejection.Reason.Length + ((rejection.Payload.Length + 2L) / 3 * 4);
+        {
+            size += rejection.Reason.Length + ((rejection.Payload.Length + 2L) / 3 * 4)
+                + (rejection.UserIds?.Sum(id => (long)(LargestCharacter * id.Length) + "\"\",".Length) ?? 0);
+        }
+
         if (message.Login is { } login)
         {
             size += LargestCharacter * ((long)login.UserId.Length + (login.DeviceType?.Length ?? 0) + (login.Locale?.Length ?? 0)

@@ -30,7 +30,7 @@ internal sealed class LoginIntake(MaskingClient masking, IntakeMetrics metrics, 
             log.RefusedByStorage(refused.Count);
             refused.ForEach(message => message.Reject());
             await SendAsync(refused);
-            refused.FindAll(message => message.Outcome is not (LoginOutcome.Quarantined or LoginOutcome.Repeated))
+            refused.FindAll(message => message.Outcome is not (LoginOutcome.Quarantined or LoginOutcome.Repeated or LoginOutcome.Erased))
                 .ForEach(message => message.Outcome = LoginOutcome.Retry);
         }
 
@@ -50,8 +50,13 @@ internal sealed class LoginIntake(MaskingClient masking, IntakeMetrics metrics, 
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 
-    private static LoginMessage ToRejection(IncomingMessage message, string reason) =>
-        new(message.MessageId, message.SentAt, null, new Rejection(reason, message.Payload));
+    private static LoginMessage ToRejection(IncomingMessage message, string reason)
+    {
+        var userIds = UserIds.ReadableIn(message.Payload.Span);
+        return new(
+            message.MessageId, message.SentAt, null,
+            new Rejection(reason, message.Payload, userIds.Count <= Rejection.MaxUserIds ? [.. userIds] : null));
+    }
 
     /// <summary>Sends messages in as few calls as their sizes allow, one after the other, and notes what became of each.</summary>
     private async Task SendAsync(List<Pending> messages)

@@ -29,7 +29,10 @@ internal static class LoginBatchRules
         { MessageId: var id } when id == Guid.Empty => "has no messageId.",
         { Login: null, Rejection: null } or { Login: not null, Rejection: not null } => "needs exactly one of login and rejection.",
         { Login: { } login } => Problem(login),
-        { Rejection: { } rejection } => IsCode(rejection.Reason) ? null : "its rejection's reason is no code.",
+        { Rejection: { } rejection } => !IsCode(rejection.Reason) ? "its rejection's reason is no code."
+            : rejection.UserIds is { } ids && (ids.Count > Rejection.MaxUserIds || ids.Any(string.IsNullOrEmpty))
+            ? $"its rejection's userIds are more than {Rejection.MaxUserIds}, or one is empty."
+            : null,
     };
 
     private static string? Problem(Login login) =>
