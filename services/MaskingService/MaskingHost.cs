@@ -1,5 +1,6 @@
 using PiiMasking.MaskingService.Audit;
 using PiiMasking.MaskingService.Duplicates;
+using PiiMasking.MaskingService.Erasure;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Listeners;
 using PiiMasking.MaskingService.Logins;
@@ -34,6 +35,7 @@ internal static class MaskingHost
         builder.AddQuarantine();
         builder.AddDuplicates();
         builder.AddLookUp();
+        builder.AddErasure();           // what was erased is not stored again; what was begun is completed
         configure?.Invoke(builder);
 
         var app = builder.Build();
@@ -47,6 +49,7 @@ internal static class MaskingHost
         app.MapQuarantine();                                        // /v1/quarantine…
         app.MapDuplicates();                                        // GET /v1/duplicates
         app.MapLookUp();                                            // POST /v1/logins/search
+        app.MapErasures();                                          // /v1/erasures…
         app.MapAudit();                                             // GET /v1/audit
         return app;
     }

@@ -72,7 +72,7 @@ internal sealed class AuditLog(PeopleDatabase database, IntegrityKeys integrity,
         await transaction.SaveAsync("nothing_done", cancellation);
         var entry = await act(connection, cancellation);
 
-        var now = ToMicroseconds(time.GetUtcNow());
+        var now = Microseconds.Of(time.GetUtcNow());
         var charged = end.SubjectAt?.UtcDateTime.Date == now.UtcDateTime.Date ? end.SubjectCharged : 0;
         var budget = options.Value.TokensPerDay;
         var isOver = entry.Charge > 0 && charged + entry.Charge > budget;
@@ -137,8 +137,4 @@ internal sealed class AuditLog(PeopleDatabase database, IntegrityKeys integrity,
         static NpgsqlParameter Text(string name, string? value) =>
             new NpgsqlParameter<string?>(name, NpgsqlDbType.Text) { TypedValue = value };
     }
-
-    /// <summary>What Postgres keeps of a time; the MAC is over what is kept.</summary>
-    private static DateTimeOffset ToMicroseconds(DateTimeOffset at) =>
-        new(at.UtcTicks - (at.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
 }

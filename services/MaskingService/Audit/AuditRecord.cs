@@ -53,6 +53,8 @@ internal static class AuditAction
     public const string QuarantineReplay = "quarantine_replay";
     public const string QuarantineDelete = "quarantine_delete";
     public const string Audit = "audit";
+    public const string Erasure = "erasure";
+    public const string ErasureList = "erasure_list";
 }
 
 /// <summary>What came of it.</summary>

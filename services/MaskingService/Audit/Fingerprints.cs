@@ -18,6 +18,10 @@ internal static class Fingerprints
     public static byte[] OfTokens(Mac mac, string field, IEnumerable<string> tokens) =>
         [.. tokens.SelectMany(token => OfToken(mac, field, token))];
 
+    /// <summary>Of a user, under one of the enabled keys: that is all that stays of one who was erased.</summary>
+    public static byte[] OfUser(Mac mac, uint keyId, string userId) =>
+        mac.Compute(keyId, Encoding.UTF8.GetBytes($"user-fingerprint/1\0{userId}"));
+
     /// <summary>Of a message in quarantine.</summary>
     public static byte[] OfMessage(Mac mac, Guid messageId) => mac.Compute(Encoding.UTF8.GetBytes($"message-fingerprint/1\0{messageId:D}"));
 }

@@ -2,8 +2,8 @@ namespace PiiMasking.MaskingService.Logins;
 
 internal static partial class Log
 {
-    [LoggerMessage(1101, LogLevel.Debug, "Stored {Stored} logins, {Repeated} repeats, {Quarantined} in quarantine, {Retry} to send again")]
-    public static partial void BatchDone(this ILogger logger, int stored, int repeated, int quarantined, int retry);
+    [LoggerMessage(1101, LogLevel.Debug, "Stored {Stored} logins, {Repeated} repeats, {Quarantined} in quarantine, {Erased} of erased users, {Retry} to send again")]
+    public static partial void BatchDone(this ILogger logger, int stored, int repeated, int quarantined, int erased, int retry);
 
     [LoggerMessage(1102, LogLevel.Warning, "Postgres refuses the login of message {MessageId} for good (SQLSTATE {SqlState}, constraint {Constraint}); it goes to quarantine")]
     public static partial void RowRefused(this ILogger logger, Guid messageId, string sqlState, string? constraint);

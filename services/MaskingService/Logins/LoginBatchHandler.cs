@@ -44,7 +44,7 @@ internal sealed class LoginBatchHandler(
 
         var now = time.GetUtcNow();
         var messages = batch.Messages
-            .Select(message => new PendingMessage(message, DateOnly.FromDateTime((message.SentAt ?? now).UtcDateTime)))
+            .Select(message => new PendingMessage(message, now))
             .ToArray();
         try
         {
@@ -73,6 +73,7 @@ internal sealed class LoginBatchHandler(
             outcomes.Count(outcome => outcome is LoginOutcome.Stored),
             outcomes.Count(outcome => outcome is LoginOutcome.Repeated),
             outcomes.Count(outcome => outcome is LoginOutcome.Quarantined),
+            outcomes.Count(outcome => outcome is LoginOutcome.Erased),
             outcomes.Count(outcome => outcome is LoginOutcome.Retry));
         return new BatchOutcome.Done(new LoginBatchResult(outcomes));
     }

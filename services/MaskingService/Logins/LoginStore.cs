@@ -1,6 +1,7 @@
 using Npgsql;
 using NpgsqlTypes;
 using PiiMasking.Contracts;
+using PiiMasking.MaskingService.Erasure;
 using PiiMasking.MaskingService.Masking;
 using PiiMasking.MaskingService.Storage;
 
@@ -11,7 +12,8 @@ namespace PiiMasking.MaskingService.Logins;
 /// the batch is split until the offender stands alone.
 /// </summary>
 internal sealed class LoginStore(
-    NpgsqlDataSource database, LoginMasker masker, Generation generation, ILogger<LoginStore> logger, LoginSource source = LoginSource.Live)
+    NpgsqlDataSource database, LoginMasker masker, ErasureGate gate, Generation generation, ILogger<LoginStore> logger,
+    LoginSource source = LoginSource.Live)
 {
     // Below this, "more than half refused" would make two odd rows out of three a systemic failure.
     private const int SmallestSystemicBatch = 8;
@@ -85,7 +87,10 @@ internal sealed class LoginStore(
         masker.MaskAgainIfKeyChanged(messages, keys);
 
         var waiting = source is LoginSource.Replay ? await ReleaseAsync(connection, messages, stopping) : messages;
-        await using var command = CreateStoreCommand(connection, waiting, keys);
+        var erased = await gate.FindErasedAsync(connection, waiting, stopping);
+        if (erased.Messages.Count > 0)
+            waiting = waiting.Where(message => !erased.Messages.Contains(message)).ToArray();
+        await using var command = CreateStoreCommand(connection, waiting, keys, erased);
         var added = new HashSet<(DateOnly?, Guid)>();
         await using (var reader = await command.ExecuteReaderAsync(stopping))
         {
@@ -99,7 +104,8 @@ internal sealed class LoginStore(
         foreach (var message in messages)
         {
             var isLogin = message.Login is not null;
-            message.Outcome = !added.Remove((isLogin ? message.CreateDate : null, message.MessageId)) ? LoginOutcome.Repeated
+            message.Outcome = erased.Messages.Contains(message) ? LoginOutcome.Erased
+                : !added.Remove((isLogin ? message.CreateDate : null, message.MessageId)) ? LoginOutcome.Repeated
                 : isLogin ? LoginOutcome.Stored : LoginOutcome.Quarantined;
         }
     }
@@ -129,7 +135,8 @@ internal sealed class LoginStore(
         return messages.Where(message => released.Contains(message.MessageId)).ToArray();
     }
 
-    private NpgsqlCommand CreateStoreCommand(NpgsqlConnection connection, ArraySegment<PendingMessage> messages, GenerationKeys keys)
+    private NpgsqlCommand CreateStoreCommand(
+        NpgsqlConnection connection, ArraySegment<PendingMessage> messages, GenerationKeys keys, ErasedMessages erased)
     {
         var logins = messages.Where(message => message.Login is not null).ToArray();
         var rejections = messages.Where(message => message.Rejection is not null).ToArray();
@@ -153,6 +160,10 @@ internal sealed class LoginStore(
                 Column("rejected_sent_ats", NpgsqlDbType.TimestampTz, rejections, rejection => rejection.SentAt?.UtcDateTime),
                 Column("reasons", NpgsqlDbType.Text, rejections, rejection => rejection.Rejection!.Reason),
                 Column("sealed_payloads", NpgsqlDbType.Bytea, rejections, rejection => rejection.SealedPayload),
+                Column("user_fingerprints", NpgsqlDbType.Bytea, rejections, rejection => rejection.UserFingerprints),
+                Column("fingerprint_key_ids", NpgsqlDbType.Bigint, rejections, rejection => (long?)rejection.FingerprintKeyId),
+                new NpgsqlParameter<int>("erased", erased.Messages.Count),
+                new NpgsqlParameter<int>("erased_again", erased.Again),
                 new NpgsqlParameter<string>("source", source is LoginSource.Live ? "live" : "replay"),
             },
         };

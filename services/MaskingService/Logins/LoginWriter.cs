@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using Npgsql;
+using PiiMasking.MaskingService.Erasure;
 using PiiMasking.MaskingService.Masking;
 using PiiMasking.MaskingService.Storage;
 
@@ -88,7 +89,7 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
             foreach (var part in messages.Chunk(options.Value.MaxMessagesPerTransaction))
                 await store.StoreAsync(part, abort.Token);
         }
-        catch (Exception e) when (e is KeyUnavailableException or GenerationMissingException)
+        catch (Exception e) when (e is KeyUnavailableException or GenerationMissingException or ErasureGateClosedException)
         {
             logger.TransactionFailed(e.Message);
         }

@@ -11,14 +11,17 @@ internal sealed record LoginTokens(uint KeyId, string Ip, string DeviceId);
 
 /// <summary>One message on its way into a transaction, with what masking made of it.</summary>
 /// <param name="message">As ingestion sent it: either a login or a rejection.</param>
-/// <param name="createDate">UTC date of the message's own time, else of its arrival.</param>
-internal sealed class PendingMessage(LoginMessage message, DateOnly createDate)
+/// <param name="arrivedAt">When it came to this service for the first time, as far as is known.</param>
+internal sealed class PendingMessage(LoginMessage message, DateTimeOffset arrivedAt)
 {
     public Guid MessageId => message.MessageId;
 
     public DateTimeOffset? SentAt => message.SentAt;
 
-    public DateOnly CreateDate => createDate;
+    public DateTimeOffset ArrivedAt => arrivedAt;
+
+    /// <summary>UTC date of the message's own time, else of its arrival.</summary>
+    public DateOnly CreateDate { get; } = DateOnly.FromDateTime((message.SentAt ?? arrivedAt).UtcDateTime);
 
     /// <summary>Set if this is a login. It stays until the commit, for the case that the key changes under it.</summary>
     public Login? Login => message.Login;
@@ -34,6 +37,12 @@ internal sealed class PendingMessage(LoginMessage message, DateOnly createDate)
 
     /// <summary>The rejection's payload, sealed.</summary>
     public byte[] SealedPayload { get; set; } = [];
+
+    /// <summary>Fingerprints of the rejection's users, one after the other; null where they are not known or cannot be made.</summary>
+    public byte[]? UserFingerprints { get; set; }
+
+    /// <summary>Key of the integrity keyset that made them.</summary>
+    public uint? FingerprintKeyId { get; set; }
 
     /// <summary>What became of it. <see cref="LoginOutcome.Retry"/> until something durable happened.</summary>
     public LoginOutcome Outcome { get; set; } = LoginOutcome.Retry;

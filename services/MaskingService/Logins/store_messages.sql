@@ -39,17 +39,18 @@ shadowed AS (
     ON CONFLICT (create_date, message_id) DO NOTHING
 ),
 quarantined AS (
-    INSERT INTO quarantine (message_id, sent_at, reason, sealed_payload)
-    SELECT message_id, sent_at, reason, sealed_payload
-    FROM unnest(@rejected_ids, @rejected_sent_ats, @reasons, @sealed_payloads)
-        AS rejected (message_id, sent_at, reason, sealed_payload)
+    INSERT INTO quarantine (message_id, sent_at, reason, sealed_payload, user_fingerprints, fingerprint_key_id)
+    SELECT message_id, sent_at, reason, sealed_payload, user_fingerprints, fingerprint_key_id
+    FROM unnest(@rejected_ids, @rejected_sent_ats, @reasons, @sealed_payloads, @user_fingerprints, @fingerprint_key_ids)
+        AS rejected (message_id, sent_at, reason, sealed_payload, user_fingerprints, fingerprint_key_id)
     ORDER BY message_id
     ON CONFLICT (message_id) DO NOTHING
     RETURNING message_id
 ),
 entry AS (
-    INSERT INTO ledger (source, stored, repeated, quarantined, erased)
-    SELECT @source, stored_count, cardinality(@message_ids) + cardinality(@rejected_ids) - stored_count - quarantined_count, quarantined_count, 0
+    INSERT INTO ledger (source, stored, repeated, quarantined, erased, erased_again)
+    SELECT @source, stored_count, cardinality(@message_ids) + cardinality(@rejected_ids) - stored_count - quarantined_count, quarantined_count,
+        @erased, @erased_again
     FROM (SELECT count(*)::integer AS stored_count FROM stored) AS s,
          (SELECT count(*)::integer AS quarantined_count FROM quarantined) AS q
 )

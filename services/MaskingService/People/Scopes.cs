@@ -20,7 +20,10 @@ internal static class Scopes
     /// <summary>Read the audit.</summary>
     public const string Audit = "pii.audit";
 
-    public static IReadOnlyList<string> All { get; } = [Reveal, LookUp, Duplicates, Quarantine, Audit];
+    /// <summary>Erase a user, and see what was erased.</summary>
+    public const string Erase = "pii.erase";
+
+    public static IReadOnlyList<string> All { get; } = [Reveal, LookUp, Duplicates, Quarantine, Audit, Erase];
 
     /// <summary>Whether a token has a scope: in <c>scope</c> (RFC 8693) or <c>scp</c>, as one text with spaces or as several
     /// claims.</summary>

@@ -153,14 +153,14 @@ internal static class QuarantineEndpoints
                 Outcome = AuditOutcome.Completed,
                 Detail = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"stored={counts.Stored} repeated={counts.Repeated} stayed={stayed} unreadable={counts.Unreadable} "
+                    $"stored={counts.Stored} repeated={counts.Repeated} erased={counts.Erased} stayed={stayed} unreadable={counts.Unreadable} "
                     + $"not_now={counts.NotNow}"),
-                Tokens = counts.Stored + counts.Repeated + stayed + counts.Unreadable + counts.NotNow,
+                Tokens = counts.Stored + counts.Repeated + counts.Erased + stayed + counts.Unreadable + counts.NotNow,
             },
             cancellation);
         return TypedResults.Json(
             new ReplayResponse(
-                counts.Stored, counts.Repeated, counts.Stayed, counts.Unreadable, counts.NotNow,
+                counts.Stored, counts.Repeated, counts.Erased, counts.Stayed, counts.Unreadable, counts.NotNow,
                 ((AppendOutcome.Recorded)completed).Number),
             QuarantineJson.Answers.ReplayResponse);
     }

@@ -49,6 +49,7 @@ internal sealed record ReplayRequest(
 internal sealed record ReplayResponse(
     [property: Description("Stored as logins, with their original date")] int Stored,
     [property: Description("Stored before, or taken out by somebody else meanwhile")] int Repeated,
+    [property: Description("Of users that were erased after it was sent: away, and not stored")] int Erased,
     [property: Description("Failed again and stay: how many, by their new reason")] IReadOnlyDictionary<string, int> Stayed,
     [property: Description("Stay, because their payload does not open: no key for it, or altered")] int Unreadable,
     [property: Description("Stay, because the database did not take them now")] int NotNow,

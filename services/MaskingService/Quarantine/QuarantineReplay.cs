@@ -2,6 +2,7 @@ using Npgsql;
 using NpgsqlTypes;
 using PiiMasking.Contracts;
 using PiiMasking.Logins;
+using PiiMasking.MaskingService.Erasure;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Logins;
 using PiiMasking.MaskingService.Masking;
@@ -24,6 +25,9 @@ internal sealed class ReplayCounts
     /// <summary>Stored before, or taken out by somebody else meanwhile.</summary>
     public int Repeated { get; set; }
 
+    /// <summary>Of users that were erased after the message was sent: out of the quarantine and not stored.</summary>
+    public int Erased { get; set; }
+
     /// <summary>Failed again, and stay with the reason of this time.</summary>
     public SortedDictionary<string, int> Stayed { get; } = new(StringComparer.Ordinal);
 
@@ -37,7 +41,7 @@ internal sealed class ReplayCounts
 /// <summary>Sends messages in quarantine through the same parser and writer as those from the queue, with their own identity and
 /// time.</summary>
 internal sealed class QuarantineReplay(
-    PeopleDatabase database, Keyring keyring, LoginMasker masker, Generation generation, ILogger<LoginStore> logger)
+    PeopleDatabase database, Keyring keyring, LoginMasker masker, ErasureGate gate, Generation generation, ILogger<LoginStore> logger)
 {
     // Payloads may be as large as a message: a megabyte.
     private const int MessagesAtOnce = 100;
@@ -45,7 +49,7 @@ internal sealed class QuarantineReplay(
     private static readonly string ReadQuarantine = Sql.Load("read_quarantine.sql");
     private static readonly string RenameReasons = Sql.Load("rename_quarantine_reasons.sql");
 
-    private readonly LoginStore store = new(database.Source, masker, generation, logger, LoginSource.Replay);
+    private readonly LoginStore store = new(database.Source, masker, gate, generation, logger, LoginSource.Replay);
 
     private sealed record Kept(Guid MessageId, DateTimeOffset? SentAt, DateTimeOffset QuarantinedAt, byte[] SealedPayload);
 
@@ -82,8 +86,7 @@ internal sealed class QuarantineReplay(
                 case ParseOutcome.Accepted accepted:
                     // Without a time of its own it has that of its arrival, as the writer would have given it.
                     logins.Add(new PendingMessage(
-                        new LoginMessage(message.MessageId, message.SentAt, accepted.Login, null),
-                        DateOnly.FromDateTime((message.SentAt ?? message.QuarantinedAt).UtcDateTime)));
+                        new LoginMessage(message.MessageId, message.SentAt, accepted.Login, null), message.QuarantinedAt));
                     break;
                 case ParseOutcome.Rejected rejected:
                     failed.Add(message.MessageId, rejected.Reason.ToCode());
@@ -103,6 +106,9 @@ internal sealed class QuarantineReplay(
             {
                 case LoginOutcome.Stored:
                     counts.Stored++;
+                    break;
+                case LoginOutcome.Erased:
+                    counts.Erased++;
                     break;
                 case LoginOutcome.Refused:
                     failed.Add(login.MessageId, Rejection.RefusedByStorage);

@@ -85,15 +85,15 @@ public sealed class EmptyingTheQuarantine(MigratedDatabases databases) : IAsyncL
         var first = await ReplayAsync(new { all = true, reason = "rules were fixed" });
         var second = await ReplayAsync(new { all = true });
 
-        Assert.Equal("""{"stored":251,"repeated":0,"stayed":{"ip_not_an_address":1},"unreadable":0,"notNow":0}""", first);
-        Assert.Equal("""{"stored":0,"repeated":0,"stayed":{"ip_not_an_address":1},"unreadable":0,"notNow":0}""", second);
+        Assert.Equal("""{"stored":251,"repeated":0,"erased":0,"stayed":{"ip_not_an_address":1},"unreadable":0,"notNow":0}""", first);
+        Assert.Equal("""{"stored":0,"repeated":0,"erased":0,"stayed":{"ip_not_an_address":1},"unreadable":0,"notNow":0}""", second);
         Assert.Equal(250, await system.Database.ScalarAsync<long>("SELECT count(DISTINCT message_id) FROM user_logins WHERE create_date = '2026-11-22'"));
         Assert.Equal(timeless.MessageId, await system.Database.ScalarAsync<Guid>("SELECT message_id FROM user_logins WHERE create_date = '2026-10-05'"));
         Assert.Equal("ip_not_an_address", await system.Database.ScalarAsync<string>("SELECT string_agg(reason, ',') FROM quarantine"));
         Assert.Equal(251, await system.Database.ScalarAsync<long>("SELECT sum(stored) FROM ledger WHERE source = 'replay'"));
         Assert.Equal(252, await system.Database.ScalarAsync<long>("SELECT accounted FROM ledger_totals"));
         Assert.Equal(
-            "stored=251 repeated=0 stayed=1 unreadable=0 not_now=0",
+            "stored=251 repeated=0 erased=0 stayed=1 unreadable=0 not_now=0",
             await system.Database.ScalarAsync<string>("SELECT detail FROM audit WHERE action = 'quarantine_replay' AND outcome = 'completed' ORDER BY number LIMIT 1"));
     }
 
@@ -131,7 +131,7 @@ public sealed class EmptyingTheQuarantine(MigratedDatabases databases) : IAsyncL
         await system.Database.ExecuteAsync("ALTER TABLE user_logins ADD CONSTRAINT nobody_is_refused CHECK (user_id <> 'refused')");
         await system.Service.StoreAsync([.. Enumerable.Range(0, 20).Select(i => Rejected(i == 7 ? Good.Replace("\"u\"", "\"refused\"", StringComparison.Ordinal) : Good))]);
 
-        Assert.Equal("""{"stored":19,"repeated":0,"stayed":{"refused_by_storage":1},"unreadable":0,"notNow":0}""", await ReplayAsync(new { all = true }));
+        Assert.Equal("""{"stored":19,"repeated":0,"erased":0,"stayed":{"refused_by_storage":1},"unreadable":0,"notNow":0}""", await ReplayAsync(new { all = true }));
 
         Assert.Equal("refused_by_storage", await system.Database.ScalarAsync<string>("SELECT string_agg(reason, ',') FROM quarantine"));
     }
