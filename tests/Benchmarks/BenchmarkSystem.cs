@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using PiiMasking.AppHost;
 using PiiMasking.Backing;
@@ -27,8 +28,12 @@ internal sealed record SystemSetup
 /// </summary>
 internal sealed class BenchmarkSystem : IAsyncDisposable
 {
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(10);
+
+    private readonly HttpClient http = new(new SocketsHttpHandler { UseProxy = false });
     private readonly ScratchFolder scratch;
     private readonly State state;
+    private long sent;
 
     private BenchmarkSystem(ScratchFolder scratch, State state, LocalSystem system)
     {
@@ -77,9 +82,36 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
         }
     }
 
+    /// <summary>The component stands still until <see cref="Resume"/>: the queue can be filled meanwhile.</summary>
+    public void Hold() => System.Component.Process!.Send(Signal.Stop);
+
+    public void Resume() => System.Component.Process!.Send(Signal.Continue);
+
+    /// <summary>Puts logins on the queue.</summary>
+    public async Task FillAsync(int count, CancellationToken stopping)
+    {
+        await System.Queue.SendAsync(SomeLogins.BodiesAsync(count), _ => { }, stopping);
+        sent += count;
+    }
+
+    /// <summary>Waits until the component has deleted everything that was put on the queue by <see cref="FillAsync"/>.</summary>
+    public async Task WaitUntilDeletedAsync(CancellationToken stopping)
+    {
+        while (await DeletedAsync(stopping) < sent)
+            await Task.Delay(PollInterval, stopping);
+    }
+
+    /// <summary>Distinct messages that the component has deleted since it was started.</summary>
+    public async Task<long> DeletedAsync(CancellationToken stopping)
+    {
+        using var counters = JsonDocument.Parse(await http.GetStringAsync(new Uri(System.ComponentAddress, "/counters"), stopping));
+        return counters.RootElement.GetProperty("deleted").GetInt64();
+    }
+
     public async ValueTask DisposeAsync()
     {
         await System.DisposeAsync();
+        http.Dispose();
         state.Dispose();
         scratch.Dispose();
     }

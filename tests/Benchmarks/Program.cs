@@ -4,6 +4,8 @@ using PiiMasking.Benchmarks;
 Benchmark[] benchmarks =
 [
     MaskingBenchmark.Benchmark,
+    StorageBenchmark.Benchmark,
+    PipelineBenchmark.Benchmark,
 ];
 
 var names = args.Where(arg => arg != "--smoke").ToArray();

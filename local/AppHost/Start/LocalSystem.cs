@@ -115,6 +115,15 @@ internal sealed class LocalSystem : IAsyncDisposable
 
     public Supervised MaskingSidecar { get; }
 
+    /// <summary>Where the component says how it is and what it has counted.</summary>
+    public Uri ComponentAddress => new($"http://127.0.0.1:{componentPort}");
+
+    /// <summary>The ingestion service and its sidecar: ports and tokens.</summary>
+    public Sidecar ToIngestion => ingestionSidecar;
+
+    /// <summary>The masking service and its sidecar: ports and tokens.</summary>
+    public Sidecar ToMasking => maskingSidecar;
+
     /// <summary>The folder of this run's socket files.</summary>
     public string RunFolder => run.Folder;
 

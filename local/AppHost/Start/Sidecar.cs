@@ -42,7 +42,8 @@ internal sealed class Sidecar : IDisposable
     /// <summary>Made fresh for each run.</summary>
     public string ApiToken { get; } = NewToken();
 
-    private string AppToken { get; } = NewToken();
+    /// <summary>What the sidecar shows to its app. Made fresh for each run.</summary>
+    public string AppToken { get; } = NewToken();
 
     /// <param name="program">daprd or the stand-in, which takes the same flags.</param>
     /// <param name="components">The folder of component sets.</param>

@@ -1,0 +1,102 @@
+using System.Diagnostics;
+
+namespace PiiMasking.Benchmarks;
+
+/// <summary>
+/// From the queue to the committed row and the deleted message, against receiving and deleting the same messages with nothing done to them,
+/// and against a plain loop. All of it on one machine: the emulator, the database and whoever is measured share its cores.
+/// </summary>
+internal static class PipelineBenchmark
+{
+    private const string Drain = "receive and delete only";
+    private const string Loop = "one-by-one loop";
+    private const int DefaultBatch = 100;
+
+    public static Benchmark Benchmark { get; } =
+        new("pipeline", "messages a second from SQS to the row, against receive-and-delete, against a plain loop", AnswerAsync);
+
+    private static async Task AnswerAsync(BenchmarkRun run)
+    {
+        var table = run.AddTable(
+            "Messages a second", "broker", "batchSize", "dispatch", "SQS → row", Drain, Loop, "÷ receive and delete", "÷ loop");
+        foreach (var batchSize in run.Size<int[]>([DefaultBatch, 1, 10, 500], [DefaultBatch]))
+            await MeasureAsync(run, table, batchSize);
+    }
+
+    private static async Task MeasureAsync(BenchmarkRun run, ResultTable table, int batchSize)
+    {
+        // Both are up at the same time, so that their ratio is of the same minutes.
+        var systems = new Dictionary<string, BenchmarkSystem>();
+        try
+        {
+            foreach (var (dispatch, isConcurrent) in new[] { ("serial", false), ("concurrent", true) })
+                systems[dispatch] = await BenchmarkSystem.StartAsync(run, new SystemSetup { BatchSize = batchSize, IsConcurrent = isConcurrent });
+
+            var measured = new Rounds();
+            var rounds = run.Size(5, 1);
+            var count = run.Size(batchSize == 1 ? 5_000 : 20_000, 200);
+            foreach (var system in systems.Values)
+                system.Hold();
+            // The first round only warms up.
+            for (var round = 0; round <= rounds; round++)
+            {
+                run.Say($"batchSize {batchSize}, round {round} of {rounds}");
+                foreach (var (dispatch, system) in systems)
+                {
+                    using var queue = new BareQueue(system.System);
+                    await using var rows = new BareTable(system.System);
+                    await queue.FillAsync(count, run.Stopping);
+                    var drained = await queue.DrainAsync(count, run.Stopping);
+                    var looped = run.Size(300, 20);
+                    await queue.FillAsync(looped, run.Stopping);
+                    var loop = await queue.LoopAsync(looped, rows, run.Stopping);
+                    var through = await RunAsync(run, system, rows, count);
+                    if (round == 0)
+                        continue;
+                    measured.Add($"{Drain} {dispatch}", drained);
+                    measured.Add($"{Loop} {dispatch}", loop);
+                    measured.Add(dispatch, through);
+                }
+            }
+
+            foreach (var dispatch in systems.Keys)
+            {
+                var (drain, loop) = ($"{Drain} {dispatch}", $"{Loop} {dispatch}");
+                table.AddRow(
+                    "SQS", batchSize, dispatch, measured.Median(dispatch), measured.Median(drain), measured.Median(loop),
+                    measured.MedianRatio(dispatch, drain), measured.MedianRatio(dispatch, loop));
+                if (batchSize != DefaultBatch)
+                    continue;
+                run.Add($"SQS → row, {dispatch} dispatch ÷ {Drain}", measured.MedianRatio(dispatch, drain), Target.AtLeast(0.7));
+                run.Add($"SQS → row, {dispatch} dispatch ÷ {Loop}", measured.MedianRatio(dispatch, loop), Target.AtLeast(5));
+            }
+
+            if (batchSize == DefaultBatch)
+                run.Add("SQS → row with serial ÷ with concurrent dispatch", measured.MedianRatio("serial", "concurrent"), Target.AtLeast(0.8));
+        }
+        finally
+        {
+            foreach (var system in systems.Values)
+            {
+                system.Resume();
+                await system.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>Fills the queue while the component stands still, and lets it go.</summary>
+    private static async Task<double> RunAsync(BenchmarkRun run, BenchmarkSystem system, BareTable rows, int count)
+    {
+        await system.FillAsync(count, run.Stopping);
+        var before = await rows.CountAsync(run.Stopping);
+        var took = Stopwatch.StartNew();
+        system.Resume();
+        await system.WaitUntilDeletedAsync(run.Stopping);
+        var rate = count / took.Elapsed.TotalSeconds;
+        system.Hold();
+        var stored = await rows.CountAsync(run.Stopping) - before;
+        if (stored != count)
+            throw new InvalidOperationException($"Of {count} messages {stored} were stored.");
+        return rate;
+    }
+}
