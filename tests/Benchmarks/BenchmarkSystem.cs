@@ -42,18 +42,20 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
         System = system;
     }
 
+    /// <summary>What its programs are called here.</summary>
+    public static IReadOnlyList<string> ProgramNames { get; } =
+        ["SqsComponent", "ingestion sidecar", "IngestionService", "masking sidecar", "MaskingService", "PostgreSQL", "SQS emulator"];
+
     public LocalSystem System { get; }
 
-    /// <summary>The services and the component by name, for what is measured of each process.</summary>
-    public IEnumerable<(string Name, ChildProcess Process)> Programs =>
-    [
-        ("SqsComponent", System.Component.Process!),
-        ("IngestionService", System.Ingestion.Process!),
-        ("MaskingService", System.Masking.Process!),
-        ("sidecar of ingestion", System.IngestionSidecar.Process!),
-        ("sidecar of masking", System.MaskingSidecar.Process!),
-        ("SQS emulator", System.Emulator.Process!),
-    ];
+    /// <summary>All programs by name, for what is measured of each process.</summary>
+    public IEnumerable<(string Name, ChildProcess Process)> Programs => ProgramNames.Zip(new[]
+    {
+        System.Component, System.IngestionSidecar, System.Ingestion, System.MaskingSidecar, System.Masking, System.Postgres, System.Emulator,
+    }.Select(program => program.Process!));
+
+    /// <summary>CPU time of each program so far.</summary>
+    public Dictionary<string, TimeSpan> CpuTimes() => Programs.ToDictionary(program => program.Name, program => CpuTime.Of(program.Process.Id));
 
     /// <summary>Brings it up and waits until it is ready.</summary>
     public static async Task<BenchmarkSystem> StartAsync(BenchmarkRun run, SystemSetup? setup = null)

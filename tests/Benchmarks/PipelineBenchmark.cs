@@ -19,11 +19,12 @@ internal static class PipelineBenchmark
     {
         var table = run.AddTable(
             "Messages a second", "broker", "batchSize", "dispatch", "SQS → row", Drain, Loop, "÷ receive and delete", "÷ loop");
+        var cpu = run.AddTable("CPU time, µs a message", ["batchSize", "dispatch", .. BenchmarkSystem.ProgramNames, "all"]);
         foreach (var batchSize in run.Size<int[]>([DefaultBatch, 1, 10, 500], [DefaultBatch]))
-            await MeasureAsync(run, table, batchSize);
+            await MeasureAsync(run, table, cpu, batchSize);
     }
 
-    private static async Task MeasureAsync(BenchmarkRun run, ResultTable table, int batchSize)
+    private static async Task MeasureAsync(BenchmarkRun run, ResultTable table, ResultTable cpu, int batchSize)
     {
         // Both are up at the same time, so that their ratio is of the same minutes.
         var systems = new Dictionary<string, BenchmarkSystem>();
@@ -37,9 +38,11 @@ internal static class PipelineBenchmark
             var count = run.Size(batchSize == 1 ? 5_000 : 20_000, 200);
             foreach (var system in systems.Values)
                 system.Hold();
-            // The first round only warms up.
             for (var round = 0; round <= rounds; round++)
             {
+                // The first round only warms up.
+                if (round == 1)
+                    measured = new Rounds();
                 run.Say($"batchSize {batchSize}, round {round} of {rounds}");
                 foreach (var (dispatch, system) in systems)
                 {
@@ -50,9 +53,7 @@ internal static class PipelineBenchmark
                     var looped = run.Size(300, 20);
                     await queue.FillAsync(looped, run.Stopping);
                     var loop = await queue.LoopAsync(looped, rows, run.Stopping);
-                    var through = await RunAsync(run, system, rows, count);
-                    if (round == 0)
-                        continue;
+                    var through = await RunAsync(run, system, dispatch, rows, count, measured);
                     measured.Add($"{Drain} {dispatch}", drained);
                     measured.Add($"{Loop} {dispatch}", loop);
                     measured.Add(dispatch, through);
@@ -65,6 +66,8 @@ internal static class PipelineBenchmark
                 table.AddRow(
                     "SQS", batchSize, dispatch, measured.Median(dispatch), measured.Median(drain), measured.Median(loop),
                     measured.MedianRatio(dispatch, drain), measured.MedianRatio(dispatch, loop));
+                var times = BenchmarkSystem.ProgramNames.Select(program => measured.Median($"{program} {dispatch}")).ToArray();
+                cpu.AddRow([batchSize, dispatch, .. times.Cast<object>(), times.Sum()]);
                 if (batchSize != DefaultBatch)
                     continue;
                 run.Add($"SQS → row, {dispatch} dispatch ÷ {Drain}", measured.MedianRatio(dispatch, drain), Target.AtLeast(0.7));
@@ -85,14 +88,18 @@ internal static class PipelineBenchmark
     }
 
     /// <summary>Fills the queue while the component stands still, and lets it go.</summary>
-    private static async Task<double> RunAsync(BenchmarkRun run, BenchmarkSystem system, BareTable rows, int count)
+    private static async Task<double> RunAsync(
+        BenchmarkRun run, BenchmarkSystem system, string dispatch, BareTable rows, int count, Rounds measured)
     {
         await system.FillAsync(count, run.Stopping);
         var before = await rows.CountAsync(run.Stopping);
+        var cpu = system.CpuTimes();
         var took = Stopwatch.StartNew();
         system.Resume();
         await system.WaitUntilDeletedAsync(run.Stopping);
         var rate = count / took.Elapsed.TotalSeconds;
+        foreach (var (program, time) in system.CpuTimes())
+            measured.Add($"{program} {dispatch}", (time - cpu[program]).TotalMicroseconds / count);
         system.Hold();
         var stored = await rows.CountAsync(run.Stopping) - before;
         if (stored != count)
