@@ -85,6 +85,23 @@ public sealed class BackingTests(PostgresFixture postgres, SqsEmulatorFixture sq
     }
 
     [Fact]
+    public async Task A_message_that_is_given_back_to_a_queue_with_a_data_folder_is_there_again()
+    {
+        await using var emulator = await SqsEmulator.StartAsync(await LocalPackages.EnsureAsync(), scratch["sqs.log"], scratch["sqs"]);
+        using var client = new Amazon.SQS.AmazonSQSClient(
+            new Amazon.Runtime.BasicAWSCredentials("test", "test"),
+            new Amazon.SQS.AmazonSQSConfig { ServiceURL = emulator.Endpoint.ToString(), AuthenticationRegion = SqsEmulator.Region });
+        var queue = (await client.CreateQueueAsync("kept")).QueueUrl;
+        await client.SendMessageAsync(queue, "given back");
+        var received = Assert.Single((await client.ReceiveMessageAsync(queue)).Messages);
+
+        await client.ChangeMessageVisibilityAsync(queue, received.ReceiptHandle, 0);
+
+        var again = Assert.Single((await client.ReceiveMessageAsync(queue)).Messages);
+        Assert.Equal(received.MessageId, again.MessageId);
+    }
+
+    [Fact]
     public void A_reserved_port_can_be_listened_on_by_number_and_is_given_to_nobody_else()
     {
         using var port = LoopbackPort.Reserve();
