@@ -45,7 +45,7 @@ internal sealed class IntegrityKeys(
         var retry = RetryInterval;
         while (true)
         {
-            var found = await LookAsync(stoppingToken);
+            var found = await ReadAsync(stoppingToken);
             if (found is null)
             {
                 retry = RetryInterval;
@@ -63,8 +63,9 @@ internal sealed class IntegrityKeys(
         }
     }
 
+    /// <summary>Reads the keyset now and checks it against the database.</summary>
     /// <returns>What is wrong; null if nothing is. A keyset that was good stays in use.</returns>
-    private async Task<string?> LookAsync(CancellationToken stopping)
+    public async Task<string?> ReadAsync(CancellationToken stopping)
     {
         try
         {

@@ -36,6 +36,9 @@ internal sealed class Eraser(
     private sealed record Kept(
         Guid MessageId, DateTimeOffset? SentAt, DateTimeOffset QuarantinedAt, byte[]? Fingerprints, byte[]? SealedPayload);
 
+    /// <summary>What is looked for in quarantine; messages with fingerprints under other keys have to be opened.</summary>
+    private sealed record Wanted(long[] KeyIds, byte[][] Fingerprints);
+
     /// <summary>Messages in quarantine that cannot be said to be anybody's.</summary>
     private readonly record struct Unknown(long Unopened, long Unattributed);
 
@@ -71,7 +74,8 @@ internal sealed class Eraser(
                 $"An erasure was made with key {foreign.KeyId} of the integrity keyset, which is not enabled. Enable it.");
         }
 
-        await NameUsersAsync(pending, mac, stopping);
+        if (await NameUsersAsync(pending, mac, stopping))
+            pending = await ErasureStore.ReadPendingAsync(database.Source, stopping);
         await EraseLoginsAsync(stopping);
         var unknown = await EraseQuarantinedAsync(pending, mac, keys, stopping);
         foreach (var erasure in pending)
@@ -79,11 +83,12 @@ internal sealed class Eraser(
     }
 
     /// <summary>A receipt has no user id: whose it is, is found by the fingerprints of all users there are, in one pass.</summary>
-    private async Task NameUsersAsync(List<PendingErasure> pending, Mac mac, CancellationToken stopping)
+    /// <returns>Whether any was found.</returns>
+    private async Task<bool> NameUsersAsync(List<PendingErasure> pending, Mac mac, CancellationToken stopping)
     {
-        var nameless = pending.Where(erasure => !erasure.HasUser).ToLookup(erasure => Convert.ToHexString(erasure.Fingerprint));
+        var nameless = pending.Where(erasure => erasure.UserId is null).ToLookup(erasure => Convert.ToHexString(erasure.Fingerprint));
         if (nameless.Count == 0)
-            return;
+            return false;
         var keyIds = nameless.SelectMany(each => each).Select(erasure => erasure.KeyId).Distinct().ToArray();
         var named = new List<(Guid ErasureId, string UserId)>();
         await using (var users = database.Source.CreateCommand("SELECT DISTINCT user_id FROM user_logins"))
@@ -94,7 +99,10 @@ internal sealed class Eraser(
             {
                 var userId = reader.GetString(0);
                 foreach (var keyId in keyIds)
-                    named.AddRange(nameless[Convert.ToHexString(Fingerprints.OfUser(mac, keyId, userId))].Select(erasure => (erasure.ErasureId, userId)));
+                {
+                    var fingerprint = Convert.ToHexString(Fingerprints.OfUser(mac, keyId, userId));
+                    named.AddRange(nameless[fingerprint].Select(erasure => (erasure.ErasureId, userId)));
+                }
             }
         }
 
@@ -103,7 +111,7 @@ internal sealed class Eraser(
             + "WHERE erasures.erasure_id = named.erasure_id AND completed_at IS NULL");
         update.Parameters.Add(new NpgsqlParameter<Guid[]> { TypedValue = [.. named.Select(each => each.ErasureId)] });
         update.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. named.Select(each => each.UserId)] });
-        await update.ExecuteNonQueryAsync(stopping);
+        return await update.ExecuteNonQueryAsync(stopping) > 0;
     }
 
     private async Task EraseLoginsAsync(CancellationToken stopping)
@@ -155,37 +163,31 @@ internal sealed class Eraser(
     private async Task<Unknown> EraseQuarantinedAsync(
         List<PendingErasure> pending, Mac mac, KeysetState keys, CancellationToken stopping)
     {
-        var (unopened, unattributed) = (0L, 0L);
+        // A fingerprint can be compared only with one under the same key; where the user is not known, there is only the one.
+        var fingerprintsOf = pending.ToDictionary(erasure => erasure, erasure => erasure.UserId is { } userId
+            ? mac.KeyIds.Select(keyId => Fingerprints.OfUser(mac, keyId, userId)).ToArray()
+            : [erasure.Fingerprint]);
+        var keyIds = mac.KeyIds.Where(keyId => pending.TrueForAll(erasure => erasure.UserId is not null || erasure.KeyId == keyId)).ToArray();
+        var wanted = new Wanted([.. keyIds.Select(keyId => (long)keyId)], [.. fingerprintsOf.Values.SelectMany(each => each)]);
+
+        var unopened = 0L;
         var after = Guid.Empty;
-        while (await ReadQuarantinedAsync(pending, mac, after, stopping) is { Count: > 0 } kept)
+        while (await ReadQuarantinedAsync(wanted, after, stopping) is { Count: > 0 } kept)
         {
             var own = pending.ToDictionary(erasure => erasure, _ => new List<Guid>());
             foreach (var message in kept)
             {
-                var fingerprints = message.Fingerprints;
-                if (message.SealedPayload is not null)
+                if (await FingerprintsInAsync(message, pending, mac, keys, stopping) is not { } found)
                 {
-                    if (QuarantineSeal.TryOpen(keys.Quarantine, message.MessageId, message.SealedPayload) is not { } payload)
-                    {
-                        unopened++;
-                        continue;
-                    }
-
-                    var userIds = UserIds.ReadableIn(payload);
-                    fingerprints = await KeepFingerprintsAsync(message.MessageId, mac, userIds, stopping);
-                    fingerprints = [.. fingerprints, .. pending.Select(erasure => erasure.KeyId).Distinct().SelectMany(
-                        keyId => userIds.SelectMany(userId => Fingerprints.OfUser(mac, keyId, userId)))];
+                    unopened++;
+                    continue;
                 }
 
-                foreach (var erasure in pending)
-                {
-                    if (fingerprints.AsSpan().IndexOf(erasure.Fingerprint) >= 0
-                        && gate.IsFromBefore(message.SentAt, message.QuarantinedAt, erasure.ErasedAt))
-                    {
-                        own[erasure].Add(message.MessageId);
-                        break;
-                    }
-                }
+                var erasure = pending.Find(erasure =>
+                    Array.Exists(fingerprintsOf[erasure], fingerprint => found.AsSpan().IndexOf(fingerprint) >= 0)
+                    && gate.IsFromBefore(message.SentAt, message.QuarantinedAt, erasure.ErasedAt));
+                if (erasure is not null)
+                    own[erasure].Add(message.MessageId);
             }
 
             foreach (var (erasure, messageIds) in own.Where(each => each.Value.Count > 0))
@@ -193,20 +195,32 @@ internal sealed class Eraser(
             after = kept[^1].MessageId;
         }
 
-        await using var count = database.Source.CreateCommand(
-            "SELECT count(*) FROM quarantine WHERE fingerprint_key_id = ANY ($1) AND user_fingerprints = ''");
-        count.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = KeyIds(mac) });
-        unattributed = (long)(await count.ExecuteScalarAsync(stopping))!;
-        return new Unknown(unopened, unattributed);
+        await using var count = database.Source.CreateCommand("SELECT count(*) FROM quarantine WHERE user_fingerprints = ''");
+        return new Unknown(unopened, (long)(await count.ExecuteScalarAsync(stopping))!);
     }
 
-    private async Task<List<Kept>> ReadQuarantinedAsync(List<PendingErasure> pending, Mac mac, Guid after, CancellationToken stopping)
+    /// <summary>Fingerprints of the users of a message, one after the other: those it has, or those that opening it shows.</summary>
+    /// <returns>Null if it does not open.</returns>
+    private async Task<byte[]?> FingerprintsInAsync(
+        Kept message, List<PendingErasure> pending, Mac mac, KeysetState keys, CancellationToken stopping)
+    {
+        if (message.SealedPayload is null)
+            return message.Fingerprints ?? [];
+        if (QuarantineSeal.TryOpen(keys.Quarantine, message.MessageId, message.SealedPayload) is not { } payload)
+            return null;
+        var userIds = UserIds.ReadableIn(payload);
+        await KeepFingerprintsAsync(message.MessageId, mac, userIds, stopping);
+        return [.. pending.Select(erasure => erasure.KeyId).Append(mac.PrimaryKeyId).Distinct().SelectMany(
+            keyId => userIds.SelectMany(userId => Fingerprints.OfUser(mac, keyId, userId)))];
+    }
+
+    private async Task<List<Kept>> ReadQuarantinedAsync(Wanted wanted, Guid after, CancellationToken stopping)
     {
         await using var command = database.Source.CreateCommand(FindQuarantined);
         command.CommandTimeout = 0;   // it may pass by many messages of others
         command.Parameters.Add(new NpgsqlParameter<Guid>("after", after));
-        command.Parameters.Add(new NpgsqlParameter<long[]>("key_ids", KeyIds(mac)));
-        command.Parameters.Add(new NpgsqlParameter<byte[][]>("fingerprints", [.. pending.Select(erasure => erasure.Fingerprint)]));
+        command.Parameters.Add(new NpgsqlParameter<long[]>("key_ids", wanted.KeyIds));
+        command.Parameters.Add(new NpgsqlParameter<byte[][]>("fingerprints", wanted.Fingerprints));
         command.Parameters.Add(new NpgsqlParameter<int>("count", MessagesAtOnce));
         await using var reader = await command.ExecuteReaderAsync(stopping);
         var kept = new List<Kept>();
@@ -224,16 +238,17 @@ internal sealed class Eraser(
     }
 
     /// <summary>What was found by opening need not be opened the next time.</summary>
-    private async Task<byte[]> KeepFingerprintsAsync(Guid messageId, Mac mac, IReadOnlyCollection<string> userIds, CancellationToken stopping)
+    private async Task KeepFingerprintsAsync(Guid messageId, Mac mac, IReadOnlyCollection<string> userIds, CancellationToken stopping)
     {
-        byte[] fingerprints = [.. userIds.SelectMany(userId => Fingerprints.OfUser(mac, mac.PrimaryKeyId, userId))];
         await using var command = database.Source.CreateCommand(
             "UPDATE quarantine SET user_fingerprints = $2, fingerprint_key_id = $3 WHERE message_id = $1");
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = messageId });
-        command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = fingerprints });
+        command.Parameters.Add(new NpgsqlParameter<byte[]>
+        {
+            TypedValue = [.. userIds.SelectMany(userId => Fingerprints.OfUser(mac, mac.PrimaryKeyId, userId))],
+        });
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = mac.PrimaryKeyId });
         await command.ExecuteNonQueryAsync(stopping);
-        return fingerprints;
     }
 
     private async Task EraseQuarantinedAsync(PendingErasure erasure, List<Guid> messageIds, CancellationToken stopping)
@@ -286,6 +301,4 @@ internal sealed class Eraser(
             };
         }
     }
-
-    private static long[] KeyIds(Mac mac) => [.. mac.KeyIds.Select(keyId => (long)keyId)];
 }

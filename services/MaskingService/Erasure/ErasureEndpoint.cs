@@ -19,20 +19,14 @@ internal static class ErasureEndpoint
 
     public static void AddErasure(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<ErasureOptions>().BindConfiguration("Erasure").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddEraser();
+        builder.Services.AddOptions<ErasureOptions>().BindConfiguration(ErasureOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<ErasureGate>();
+        builder.Services.AddSingleton<ReceiptFile>();
+        builder.Services.AddSingleton<TouchedDuplicates>();
+        builder.Services.AddSingleton<Eraser>();
         builder.Services.AddSingleton<ErasureWorker>();
         builder.Services.AddHostedService(services => services.GetRequiredService<ErasureWorker>());
         builder.Services.AddHealthChecks().AddCheck<ErasureGate>("erasures");
-    }
-
-    /// <summary>What completes erasures, without what runs it.</summary>
-    public static void AddEraser(this IServiceCollection services)
-    {
-        services.AddSingleton<ErasureGate>();
-        services.AddSingleton<ReceiptFile>();
-        services.AddSingleton<TouchedDuplicates>();
-        services.AddSingleton<Eraser>();
     }
 
     public static void MapErasures(this IEndpointRouteBuilder routes)
@@ -121,8 +115,8 @@ internal static class ErasureEndpoint
         {
             await ErasureStore.LockOutWritersAsync(connection, stopping);
             var erasure = new PendingErasure(
-                erasureId, fingerprint, mac.PrimaryKeyId, Microseconds.Of(time.GetUtcNow()), IsReapplied: false, HasUser: true);
-            await ErasureStore.TryInsertAsync(connection, erasure, request.UserId, stopping);
+                erasureId, fingerprint, mac.PrimaryKeyId, Microseconds.Of(time.GetUtcNow()), IsReapplied: false, request.UserId);
+            await ErasureStore.TryInsertAsync(connection, erasure, stopping);
             return new AuditEntry(caller, AuditAction.Erasure, AuditOutcome.Granted)
             {
                 Reason = request.Reason,

@@ -5,6 +5,8 @@ namespace PiiMasking.MaskingService.Erasure;
 /// <summary>How users are erased. Bound from "Erasure".</summary>
 internal sealed class ErasureOptions
 {
+    public const string Section = "Erasure";
+
     /// <summary>
     /// File to which the receipt of every erasure is appended, a line each, before it is answered. Null: none. It belongs where backups of
     /// the database do not: it is what puts a restored one right.

@@ -5,9 +5,13 @@ using PiiMasking.MaskingService.Storage;
 namespace PiiMasking.MaskingService.Erasure;
 
 /// <summary>An erasure that is not completed.</summary>
-/// <param name="HasUser">Its user id is known; one that came from a receipt has only the fingerprint at first.</param>
+/// <param name="UserId">Null where only the fingerprint is known: it came from a receipt, and no login is this user's.</param>
 internal sealed record PendingErasure(
-    Guid ErasureId, byte[] Fingerprint, uint KeyId, DateTimeOffset ErasedAt, bool IsReapplied, bool HasUser);
+    Guid ErasureId, byte[] Fingerprint, uint KeyId, DateTimeOffset ErasedAt, bool IsReapplied, string? UserId)
+{
+    /// <returns>The id: a user is never printed.</returns>
+    public override string ToString() => ErasureId.ToString();
+}
 
 /// <summary>Reads and writes erasures.</summary>
 internal static class ErasureStore
@@ -27,11 +31,10 @@ internal static class ErasureStore
     /// <summary>Writes the fingerprint, under the writers' lock.</summary>
     /// <param name="connection">In the transaction that holds the lock.</param>
     /// <param name="erasure">What to write.</param>
-    /// <param name="userId">Null where only the fingerprint is known.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <returns>False if it is there already.</returns>
     public static async Task<bool> TryInsertAsync(
-        NpgsqlConnection connection, PendingErasure erasure, string? userId, CancellationToken cancellation)
+        NpgsqlConnection connection, PendingErasure erasure, CancellationToken cancellation)
     {
         await using var command = new NpgsqlCommand(InsertErasure, connection)
         {
@@ -42,7 +45,7 @@ internal static class ErasureStore
                 new NpgsqlParameter<long>("key_id", erasure.KeyId),
                 new NpgsqlParameter<DateTimeOffset>("erased_at", erasure.ErasedAt),
                 new NpgsqlParameter<bool>("reapplied", erasure.IsReapplied),
-                new NpgsqlParameter<string?>("user_id", NpgsqlDbType.Varchar) { TypedValue = userId },
+                new NpgsqlParameter<string?>("user_id", NpgsqlDbType.Varchar) { TypedValue = erasure.UserId },
             },
         };
         return await command.ExecuteNonQueryAsync(cancellation) > 0;
@@ -58,7 +61,8 @@ internal static class ErasureStore
         {
             pending.Add(new PendingErasure(
                 reader.GetGuid(0), reader.GetFieldValue<byte[]>(1), checked((uint)reader.GetInt64(2)),
-                reader.GetFieldValue<DateTimeOffset>(3), reader.GetBoolean(4), reader.GetBoolean(5)));
+                reader.GetFieldValue<DateTimeOffset>(3), reader.GetBoolean(4),
+                await reader.IsDBNullAsync(5, cancellation) ? null : reader.GetString(5)));
         }
 
         return pending;
