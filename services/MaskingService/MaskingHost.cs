@@ -8,6 +8,7 @@ using PiiMasking.MaskingService.LookUp;
 using PiiMasking.MaskingService.Masking;
 using PiiMasking.MaskingService.People;
 using PiiMasking.MaskingService.Quarantine;
+using PiiMasking.MaskingService.Retention;
 using PiiMasking.MaskingService.Reveal;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.ServiceDefaults;
@@ -36,6 +37,7 @@ internal static class MaskingHost
         builder.AddDuplicates();
         builder.AddLookUp();
         builder.AddErasure();           // what was erased is not stored again; what was begun is completed
+        builder.AddRetention();         // what is older than its age goes, if somebody has set one
         configure?.Invoke(builder);
 
         var app = builder.Build();

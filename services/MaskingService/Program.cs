@@ -1,7 +1,9 @@
 using System.CommandLine;
 using PiiMasking.MaskingService;
 using PiiMasking.MaskingService.Audit;
+using PiiMasking.MaskingService.Erasure;
 using PiiMasking.MaskingService.Keys;
+using PiiMasking.MaskingService.Retention;
 using PiiMasking.MaskingService.SecretFiles;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.ServiceDefaults;
@@ -14,6 +16,8 @@ var program = new RootCommand("Masks logins and stores them in Postgres. Without
     MigrateCommand.Create(),
     KeysetCommands.Create(),
     AuditCommand.Create(),
+    ErasureCommand.Create(),
+    RetentionCommand.Create(),
     SecretFilesCommand.Create(),
 };
 program.SetAction((_, _) => ServiceHost.RunAsync(() => MaskingHost.Build()));

@@ -19,6 +19,12 @@ public sealed class MigratedDatabases : IAsyncLifetime
     /// <summary>Its password.</summary>
     public const string PeoplePassword = "people-of-tests";
 
+    /// <summary>The login of retention, a member of pii_steward and nothing else.</summary>
+    public const string Steward = "masking_steward";
+
+    /// <summary>Its password.</summary>
+    public const string StewardPassword = "steward-of-tests";
+
     private TestDatabase? template;
 
     /// <summary>The server they are on.</summary>
@@ -36,6 +42,7 @@ public sealed class MigratedDatabases : IAsyncLifetime
 
         await template.ExecuteAsync($"CREATE ROLE {Writer} LOGIN PASSWORD '{WriterPassword}' IN ROLE pii_writer");
         await template.ExecuteAsync($"CREATE ROLE {People} LOGIN PASSWORD '{PeoplePassword}' IN ROLE pii_people");
+        await template.ExecuteAsync($"CREATE ROLE {Steward} LOGIN PASSWORD '{StewardPassword}' IN ROLE pii_steward");
         NpgsqlConnection.ClearAllPools();   // a template with a connection cannot be copied
     }
 

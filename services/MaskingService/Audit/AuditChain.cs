@@ -8,15 +8,17 @@ internal abstract record ChainOutcome
 {
     private ChainOutcome() { }
 
-    /// <summary>Every record from 1 to this one is as it was written, in its place. The last MAC is the head to compare others
+    /// <summary>Every record up to this one is as it was written, in its place. The last MAC is the head to compare others
     /// with.</summary>
-    public sealed record Intact(AuditHead End) : ChainOutcome;
+    /// <param name="End">The last record.</param>
+    /// <param name="Cut">The last record that is gone by the retention that was set; 0 if the chain begins with 1.</param>
+    public sealed record Intact(AuditHead End, long Cut) : ChainOutcome;
 
     /// <summary>The first record that is not, and why.</summary>
     public sealed record Broken(long Number, string Problem) : ChainOutcome;
 }
 
-/// <summary>Checks the chain from its first record on.</summary>
+/// <summary>Checks the chain from its first record on, or from where it was cut.</summary>
 internal static class AuditChain
 {
     /// <summary>Reads all of it, in one snapshot, a record at a time.</summary>
@@ -36,7 +38,10 @@ internal static class AuditChain
         CancellationToken cancellation)
     {
         var stored = await AuditReader.ReadHeadAsync(connection, cancellation);
-        var end = new AuditHead(0, []);
+        var checkpoint = await AuditCheckpoint.ReadAsync(connection, cancellation);
+        if (checkpoint.Number < 0 || !checkpoint.IsGenuine(mac))
+            return new ChainOutcome.Broken(1, "cannot be said to have been cut by the service: the checkpoint is not what it signed.");
+        var end = checkpoint.Before;
         await using (var command = AuditReader.CreateCommand(connection, new(After: long.MinValue, Count: int.MaxValue)))
         {
             // The default would end a long chain in the middle.
@@ -50,6 +55,8 @@ internal static class AuditChain
             }
         }
 
+        if (head is not null && head.Number == checkpoint.Number && !head.Mac.AsSpan().SequenceEqual(checkpoint.Mac))
+            return new ChainOutcome.Broken(head.Number, "was cut, and is not the record that the head was made from.");
         if (head is not null && head.Number > end.Number)
             return new ChainOutcome.Broken(end.Number + 1,
                 $"is missing: the chain ends with record {end.Number}, and the head says that there were {head.Number}.");
@@ -60,7 +67,7 @@ internal static class AuditChain
                 $"is missing: the chain ends with record {end.Number}, and audit_head says {stored.Number}.");
         if (stored.Number < end.Number || !stored.Mac.AsSpan().SequenceEqual(end.Mac))
             return new ChainOutcome.Broken(end.Number, "is the last one, and audit_head does not say so: it was altered.");
-        return new ChainOutcome.Intact(end);
+        return new ChainOutcome.Intact(end, checkpoint.Number);
     }
 
     private static ChainOutcome.Broken? Check(NpgsqlDataReader row, Mac mac, AuditHead previous, AuditHead? head, out AuditHead next)

@@ -74,9 +74,11 @@ internal static class AuditCommand
             return Broken;
         }
 
-        var end = ((ChainOutcome.Intact)outcome).End;
+        var (end, cut) = (ChainOutcome.Intact)outcome;
+        if (cut > 0)
+            await output.WriteLineAsync($"Records 1 to {cut} are gone by retention; the service verified them before and signed for it.");
         await output.WriteLineAsync(end.Number == 0 ? "There are no records."
-            : $"Records 1 to {end.Number} are what was written, in their order, and none is missing.");
+            : $"Records {cut + 1} to {end.Number} are what was written, in their order, and none is missing.");
         await output.WriteLineAsync(
             head is null
                 ? $"Not proved without a head (--head): that there was nothing after record {end.Number}. Whoever can write to the "

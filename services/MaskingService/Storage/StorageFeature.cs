@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.People;
+using PiiMasking.MaskingService.Retention;
 using PiiMasking.ServiceDefaults;
 
 namespace PiiMasking.MaskingService.Storage;
@@ -11,9 +12,13 @@ internal static class StorageFeature
 {
     private const string Database = "Database";
     private const string People = "People";
+    private const string Steward = "Steward";
 
     // People share these; the writer's connections are not theirs to use up.
     private const int PeopleConnections = 10;
+
+    // One that works and one that holds the lock.
+    private const int StewardConnections = 2;
 
     private static readonly TimeSpan PasswordGoodFor = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan PasswordRetry = TimeSpan.FromSeconds(1);
@@ -39,6 +44,12 @@ internal static class StorageFeature
             : services.GetRequiredService<IOptions<StorageOptions>>().Value.PasswordSecret;
         return CreateDataSource(services, hasOwnLogin ? People : Database, "masking-people", passwordSecret, PeopleConnections);
     }
+
+    /// <summary>The database as retention sees it: <c>ConnectionStrings:Steward</c>, a login of its own, since the writer cannot take away.</summary>
+    public static NpgsqlDataSource CreateStewardDataSource(IServiceProvider services) =>
+        CreateDataSource(
+            services, Steward, "masking-retention", services.GetRequiredService<IOptions<RetentionOptions>>().Value.PasswordSecret,
+            StewardConnections);
 
     private static NpgsqlDataSource CreateDataSource(IServiceProvider services)
     {

@@ -34,6 +34,19 @@ public sealed class Roles(MigratedDatabases databases)
     [InlineData("pii_auditor", "SELECT begin_audit('x')")]
     [InlineData("pii_auditor", "DELETE FROM audit")]
     [InlineData("pii_analyst", "SELECT 1 FROM audit")]
+    [InlineData("pii_writer", "SELECT user_id FROM erasures")]
+    [InlineData("pii_writer", "INSERT INTO erasures SELECT * FROM erasures")]
+    [InlineData("pii_writer", "SELECT erase_logins(NULL, NULL, NULL)")]
+    [InlineData("pii_writer", "SELECT drop_old_login_partition('2000-01-01')")]
+    [InlineData("pii_people", "DELETE FROM erasures")]
+    [InlineData("pii_people", "UPDATE erasures SET erased_at = now()")]
+    [InlineData("pii_people", "DELETE FROM erased_messages")]
+    [InlineData("pii_people", "SELECT drop_old_login_partition('2000-01-01')")]
+    [InlineData("pii_people", "SELECT cut_audit(1, '', '')")]
+    [InlineData("pii_people", "SELECT forget_old_erasures(now(), 1)")]
+    [InlineData("pii_steward", "DELETE FROM audit")]
+    [InlineData("pii_steward", "UPDATE audit_checkpoint SET number = 1")]
+    [InlineData("pii_analyst", "SELECT 1 FROM erasures")]
     [InlineData("pii_writer", "DROP TABLE user_logins")]
     [InlineData("pii_writer", "CREATE TABLE mine (id int)")]
     [InlineData("pii_steward", "INSERT INTO user_logins (user_id) VALUES ('x')")]
@@ -61,6 +74,7 @@ public sealed class Roles(MigratedDatabases databases)
     [InlineData("pii_analyst", "SELECT masked_ip, count(*) FROM user_logins GROUP BY 1 HAVING count(*) > 1")]
     [InlineData("pii_analyst", "SELECT * FROM duplicate_ips, duplicate_device_ids")]
     [InlineData("pii_writer", "SELECT ensure_login_partitions(2)")]
+    [InlineData("pii_steward", "SELECT drop_old_login_partition('2000-01-01'), delete_old_odd_logins('2000-01-01', 1)")]
     public async Task What_a_role_is_for_works(string role, string statement) => await RunAsync(role, statement);
 
     private async Task RunAsync(string role, string statement)
