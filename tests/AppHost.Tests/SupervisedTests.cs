@@ -49,6 +49,22 @@ public sealed class SupervisedTests : IDisposable
     }
 
     [Fact]
+    public async Task A_program_is_never_given_up_where_that_was_asked_for()
+    {
+        var program = new Supervised(_ => StartAsync("exit 4"), Say, time, givesUp: false);
+        await program.StartAsync(default);
+        using var stop = new CancellationTokenSource();
+        var watch = program.WatchAsync(stop.Token);
+
+        await AdvanceUntilAsync(() => starts >= 12);
+
+        Assert.All(said, line => Assert.True(line == "script runs again" || line.EndsWith("Starting it again in 0.5 s", StringComparison.Ordinal)));
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => watch);
+        await program.StopAsync();
+    }
+
+    [Fact]
     public async Task A_program_that_is_killed_again_and_again_is_never_given_up()
     {
         var program = new Supervised(_ => StartAsync("sleep 60"), Say, time);

@@ -26,6 +26,12 @@ internal sealed record LocalSystemOptions
 
     /// <summary>Variables for each program of ours.</summary>
     public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>();
+
+    /// <summary>Alters how the programs of this repository and the sidecars are started, each time; for tests.</summary>
+    public Func<ChildProcessStart, ChildProcessStart> Change { get; init; } = start => start;
+
+    /// <summary>False starts whatever ends again after half a second, however often: for tests that end programs on purpose.</summary>
+    public bool GivesUp { get; init; } = true;
 }
 
 /// <summary>All processes of the system: as much as possible is started at once; all are supervised, and stopped in order.</summary>
@@ -77,7 +83,7 @@ internal sealed class LocalSystem : IAsyncDisposable
         ingestionSidecar = new Sidecar("ingestion", ingestionPort);
         maskingSidecar = new Sidecar("masking", maskingPort);
 
-        Supervised Supervise(Func<CancellationToken, Task<ChildProcess>> start) => new(start, say, TimeProvider.System);
+        Supervised Supervise(Func<CancellationToken, Task<ChildProcess>> start) => new(start, say, TimeProvider.System, options.GivesUp);
         Postgres = Supervise(stopping => LaunchPostgresAsync(packages, stopping));
         Emulator = Supervise(stopping => LaunchEmulatorAsync(packages, stopping));
         Component = Supervise(stopping => LaunchAsync(ComponentStart(), componentPort, AliveProbe, stopping));
@@ -292,10 +298,10 @@ internal sealed class LocalSystem : IAsyncDisposable
     /// <summary>Starts one of our programs and waits until its probe says that it is ready.</summary>
     private async Task<ChildProcess> LaunchAsync(ChildProcessStart start, LoopbackPort port, string probe, CancellationToken stopping)
     {
-        var process = ChildProcess.Start(start with
+        var process = ChildProcess.Start(options.Change(start with
         {
             Environment = new Dictionary<string, string?>([.. start.Environment.Where(one => !options.Environment.ContainsKey(one.Key)), .. options.Environment]),
-        });
+        }));
         run.Caretaker.Watch(process);
         try
         {

@@ -14,7 +14,7 @@ internal sealed class Secrets
     public const string MaskingKeyset = "masking-keyset";
     public const string ServicePasswordName = "postgres-password";
     public const string PeoplePasswordName = "postgres-people-password";
-    private const string QuarantineKeyset = "quarantine-keyset";
+    public const string QuarantineKeyset = "quarantine-keyset";
     private const string IntegrityKeyset = "integrity-keyset";
     private const string PasswordOfSuperuser = "postgres-superuser-password";
     private const string PasswordOfAnalyst = "postgres-analyst-password";

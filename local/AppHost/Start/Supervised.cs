@@ -6,7 +6,9 @@ namespace PiiMasking.AppHost;
 /// <param name="start">Starts it, and completes when it is ready. Leaves nothing behind when it throws.</param>
 /// <param name="say">Told, in a line, that it ended and is started again.</param>
 /// <param name="time">Spaces the tries.</param>
-internal sealed class Supervised(Func<CancellationToken, Task<ChildProcess>> start, Action<string> say, TimeProvider time)
+/// <param name="givesUp">False starts it again after half a second, however often it ends.</param>
+internal sealed class Supervised(
+    Func<CancellationToken, Task<ChildProcess>> start, Action<string> say, TimeProvider time, bool givesUp = true)
 {
     private const int MostDeaths = 5;
     private const int KilledExitCode = 128 + (int)Signal.Kill;
@@ -70,6 +72,8 @@ internal sealed class Supervised(Func<CancellationToken, Task<ChildProcess>> sta
     /// <returns>0.5 s, doubled with each failure of the last minute; null at the fifth.</returns>
     private TimeSpan? NextDelay()
     {
+        if (!givesUp)
+            return ShortestDelay;
         var now = time.GetUtcNow();
         deaths.Enqueue(now);
         while (now - deaths.Peek() > Memory)
