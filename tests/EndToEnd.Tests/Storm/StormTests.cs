@@ -1,0 +1,63 @@
+using System.Globalization;
+
+namespace PiiMasking.EndToEnd.Tests.Storm;
+
+/// <summary>Random faults under load: nothing lost, nothing twice, nothing half-written.</summary>
+/// <remarks>
+/// STORM_MESSAGES, STORM_FAULTS and STORM_SEED make it longer, or the same as one before; TESTING.md has the long run. The faults come in
+/// two parts: in the second the component is not killed, so that what it has deleted is known to the last message.
+/// </remarks>
+public sealed class StormTests(StormSystem storm, ITestOutputHelper output)
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MostRecovery = TimeSpan.FromSeconds(60);
+
+    private static int Messages => Setting("STORM_MESSAGES", 8_000);
+
+    private static int Faults => Setting("STORM_FAULTS", 39);
+
+    private static int Seed => Setting("STORM_SEED", Random.Shared.Next(1_000_000));
+
+    [Fact]
+    public async Task Nothing_is_lost_stored_twice_or_half_written_whatever_is_killed_stopped_or_cut()
+    {
+        var all = Fault.All;
+        await RageAsync("storm", Seed, all, Messages * 3 / 4, Faults * 3 / 4);
+        await RageAsync("storm with a whole component", Seed + 1, [.. all.Where(fault => !fault.EndsComponent)], Messages / 4, Faults - Faults * 3 / 4);
+    }
+
+    private async Task RageAsync(string name, int seed, IReadOnlyList<Fault> kinds, int messages, int faults)
+    {
+        await using var run = await StormRun.StartAsync(storm, TestContext.Current.CancellationToken);
+        try
+        {
+            await RageAsync(run, name, seed, kinds, messages, faults);
+        }
+        catch
+        {
+            output.WriteLine($"{name}, seed {seed}: all logs are in {storm.KeepLogs()}");
+            throw;
+        }
+    }
+
+    private async Task RageAsync(StormRun run, string name, int seed, IReadOnlyList<Fault> kinds, int messages, int faults)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        var raging = new Weather(run, seed, kinds).RageAsync(faults, Pause);
+        await run.Producer.SendAsync(messages, Pause * faults, () => !raging.IsCompleted, run.Stopping);
+        var damage = await raging;
+        var raged = TimeProvider.System.GetElapsedTime(started);
+
+        var verdict = await run.FinishAsync();
+
+        var took = TimeProvider.System.GetElapsedTime(started);
+        var summary = $"{name}: {verdict}; {damage}; {raged.TotalSeconds:0} s of storm and {(took - raged).TotalSeconds:0} s until drained and checked";
+        output.WriteLine(summary);
+        TestContext.Current.SendDiagnosticMessage(summary);
+        Assert.True(verdict.IsGreen, summary);
+        Assert.True(damage.SlowestRecovery < MostRecovery, summary);
+    }
+
+    private static int Setting(string name, int otherwise) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+}
