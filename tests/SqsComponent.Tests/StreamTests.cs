@@ -98,6 +98,28 @@ public sealed class StreamTests(SqsEmulatorFixture sqs, SharedComponent shared) 
     }
 
     [Fact]
+    public async Task A_pause_waits_for_the_answers_to_what_was_handed_over_but_not_for_long()
+    {
+        var (queue, url) = await QueueAsync();
+        await Sqs.SendAsync(url, ["first", "second"]);
+        var instance = await Component.InitAsync(Settings(("batchSize", "1")));
+        await using var stream = await instance.SubscribeAsync(queue);
+        var (first, second) = (await stream.NextAsync(), await stream.NextAsync());
+
+        var pausing = instance.Client.PauseAsync(new PauseRequest(), instance.Headers, cancellationToken: Stopping).ResponseAsync;
+        await stream.AckAsync(first);
+        await Eventually.EqualsAsync("hidden messages", new QueueDepth(0, 1), () => Sqs.DepthAsync(url), stopping: Stopping);
+        Assert.False(pausing.IsCompleted);
+        await stream.NackAsync(second);
+        await pausing;
+
+        await instance.Client.ResumeAsync(new ResumeRequest(), instance.Headers, cancellationToken: Stopping);
+        await stream.NextAsync();
+        // Never answered: the sidecar that asks would not wait longer either.
+        await instance.Client.PauseAsync(new PauseRequest(), instance.Headers, cancellationToken: Stopping);
+    }
+
+    [Fact]
     public async Task A_sidecar_that_initialises_again_finds_what_is_held_and_is_not_paused()
     {
         var (queue, url) = await QueueAsync();

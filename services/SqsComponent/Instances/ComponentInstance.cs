@@ -10,6 +10,9 @@ namespace PiiMasking.SqsComponent.Instances;
 /// <summary>One Component file, initialised: its client, its queues, its subscriptions. Thread-safe.</summary>
 internal sealed class ComponentInstance
 {
+    // daprd waits five seconds for the answer to a pause, and ends within five seconds of being told to.
+    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(2);
+
     private static readonly Backoff FindBackoff = Backoff.Between(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(10));
 
     private readonly SqsClient sqs;
@@ -77,11 +80,30 @@ internal sealed class ComponentInstance
         }
     }
 
-    public async Task PauseAsync(bool pause, CancellationToken stopping)
+    /// <summary>
+    /// Receives and hands over no more, and ends when the sidecar has answered what it has, or after two seconds.
+    /// </summary>
+    /// <remarks>
+    /// A sidecar that stops pauses first, and cancels its streams when it believes that nothing is in flight. daprd does not count bulk
+    /// deliveries among that, so it would cut them off: stored, never acknowledged, and stored work done again. While it waits for this
+    /// call it goes on delivering and answering.
+    /// </remarks>
+    public async Task PauseAsync(CancellationToken stopping)
     {
-        foreach (var pump in Pumps)
-            await pump.PauseAsync(pause, stopping);
+        await SetPausedAsync(true, stopping);
+        using var patience = new CancellationTokenSource(AnswersWithin, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, stopping);
+        try
+        {
+            await Task.WhenAll(Pumps.Select(pump => pump.AllAnsweredAsync(either.Token)));
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested)
+        {
+            // Slower than the sidecar has patience for: what is not answered is delivered again.
+        }
     }
+
+    public Task ResumeAsync(CancellationToken stopping) => SetPausedAsync(false, stopping);
 
     /// <summary>Stops receiving; ends when nothing is left that the sidecar may answer.</summary>
     public Task DrainAsync(CancellationToken giveUp) => Task.WhenAll(Pumps.Select(pump => pump.DrainAsync(giveUp)));
@@ -100,6 +122,12 @@ internal sealed class ComponentInstance
             await pump.RetireAsync();
         await Task.WhenAll(Pumps.Select(pump => pump.Completion));
         sqs.Dispose();
+    }
+
+    private async Task SetPausedAsync(bool paused, CancellationToken stopping)
+    {
+        foreach (var pump in Pumps)
+            await pump.PauseAsync(paused, stopping);
     }
 
     private QueuePump Start(string queue, string url)

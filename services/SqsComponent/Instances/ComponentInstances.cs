@@ -37,7 +37,7 @@ internal sealed class ComponentInstances(
         {
             if (Find(name) is { } present && present.Settings == settings)
             {
-                await present.PauseAsync(pause: false, stopping);
+                await present.ResumeAsync(stopping);
                 logger.InitialisedAgain(name);
             }
             else

@@ -38,13 +38,13 @@ internal sealed class PubSubService(
 
     public override async Task<PauseResponse> Pause(PauseRequest request, ServerCallContext context)
     {
-        await Instance(context).PauseAsync(pause: true, context.CancellationToken);
+        await Instance(context).PauseAsync(context.CancellationToken);
         return new PauseResponse();
     }
 
     public override async Task<ResumeResponse> Resume(ResumeRequest request, ServerCallContext context)
     {
-        await Instance(context).PauseAsync(pause: false, context.CancellationToken);
+        await Instance(context).ResumeAsync(context.CancellationToken);
         return new ResumeResponse();
     }
 

@@ -32,6 +32,7 @@ internal sealed class QueuePump
     private readonly CancellationTokenSource abort = new();
     private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Subscription> streams = [];
+    private readonly List<TaskCompletionSource> awaitingAnswers = [];
     private readonly Holdings holdings;
     private readonly ReceivePlan plan;
     private readonly RequestLane deletes = new(MostRequests, RequestBackoff);
@@ -130,6 +131,14 @@ internal sealed class QueuePump
 
     public async ValueTask PauseAsync(bool pause, CancellationToken stopping) => await PostAsync(() => paused = pause, stopping);
 
+    /// <summary>Ends when no stream has anything that is not answered.</summary>
+    public async Task AllAnsweredAsync(CancellationToken giveUp)
+    {
+        var answered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (await PostAsync(() => awaitingAnswers.Add(answered), giveUp))
+            await answered.Task.WaitAsync(giveUp);
+    }
+
     /// <summary>Another pump reads the queue from now on: when the last stream has ended, this one finishes.</summary>
     public async ValueTask RetireAsync() => await PostAsync(() => retired = true, CancellationToken.None);
 
@@ -198,6 +207,7 @@ internal sealed class QueuePump
         {
             events.Writer.TryComplete();
             drained.TrySetResult();
+            TellAllAnswered();
             await timer.DisposeAsync();
         }
     }
@@ -224,6 +234,15 @@ internal sealed class QueuePump
         Renew(now);
         Receive(now);
         SetTimer(now);
+        if (holdings.InFlightCount == 0)
+            TellAllAnswered();
+    }
+
+    private void TellAllAnswered()
+    {
+        foreach (var waiting in awaitingAnswers)
+            waiting.TrySetResult();
+        awaitingAnswers.Clear();
     }
 
     private void Stop(TimeSpan now)
