@@ -47,7 +47,8 @@ internal static class SidecarHost
         }
         finally
         {
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+            // Calls that pass through are finished too.
+            using var patience = new CancellationTokenSource(options.GracefulShutdown);
             await host.StopAsync(patience.Token);
         }
     }

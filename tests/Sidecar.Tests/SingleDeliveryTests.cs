@@ -325,7 +325,6 @@ public sealed class SingleDeliveryTests
 
         var stopped = delivery.Sidecar.StopAsync();
         await Testing.Eventually.HoldsAsync("the component is paused", () => delivery.Component.Pauses == 1, stopping: stopping);
-        await delivery.Stream.SendAsync(Event);
         succeed.SetResult();
         Assert.Null((await delivery.Stream.AnswerAsync(stopping)).Error);
         fail.SetResult();

@@ -13,7 +13,10 @@ internal sealed class Subscriptions(
     SidecarOptions options, ComponentRegistry components, AppChannel app, SingleDelivery single, BulkDelivery bulk, Publisher publisher,
     TimeProvider time, ILogger<Subscriptions> logger) : IDisposable
 {
-    private static readonly TimeSpan PauseWithin = TimeSpan.FromSeconds(2);
+    // As in dapr/pkg/runtime/subscription/subscription.go, Stop.
+    private static readonly TimeSpan PauseWithin = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan QuietBeforeCancel = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan AnswersBeforeCancel = TimeSpan.FromMilliseconds(400);
 
     private readonly List<(TopicSubscription Work, Task Running)> running = [];
     private IReadOnlyList<AppSubscription> declarative = [];
@@ -84,11 +87,12 @@ internal sealed class Subscriptions(
     {
         if (running.Count > 0)
         {
-            // Closed before paused, so that what still comes in between is left alone.
-            var drained = Task.WhenAll(running.Select(one => one.Work.CloseAsync()));
+            // Until the component has answered, everything goes on: what it has handed over is delivered, and its outcome answered.
             using var pausing = new CancellationTokenSource(PauseWithin, time);
             await Task.WhenAll(running.Select(one => one.Work.PauseAsync(pausing.Token)))
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var hadWork = running.Any(one => one.Work.IsBusy);
+            var drained = Task.WhenAll(running.Select(one => one.Work.CloseAsync()));
             try
             {
                 await drained.WaitAsync(options.GracefulShutdown, time);
@@ -97,6 +101,9 @@ internal sealed class Subscriptions(
             {
                 logger.DrainTimedOut(options.GracefulShutdown.TotalSeconds);
             }
+
+            // A cancel overtakes what has been written to the stream: without a pause the component never reads the last answers.
+            await Task.Delay(hadWork ? AnswersBeforeCancel : QuietBeforeCancel, time);
         }
 
         await StopAsync();

@@ -79,6 +79,9 @@ internal sealed class TopicSubscription
         }
     }
 
+    /// <summary>Something is with the app, or its outcome not yet answered.</summary>
+    public bool IsBusy => Volatile.Read(ref inFlight) > 0;
+
     /// <summary>Takes nothing new. Returns when everything in flight is answered.</summary>
     public Task CloseAsync()
     {
