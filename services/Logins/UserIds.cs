@@ -3,14 +3,19 @@ using System.Text.Json;
 namespace PiiMasking.Logins;
 
 /// <summary>Whose message it is, read out of a message that is no login, so that it can be found when that user is erased.</summary>
-/// <remarks>Pure; hostile bytes never throw. Far more forgiving than <see cref="LoginParser"/>: a wrong message is somebody's too.</remarks>
+/// <remarks>Pure; hostile bytes never throw. More forgiving than <see cref="LoginParser"/>: a wrong message is somebody's too.</remarks>
 public static class UserIds
 {
     /// <summary>Longest user id, in code points; what is longer is no user's.</summary>
     public const int MaxCodePoints = 128;
 
-    private static readonly JsonReaderOptions Forgiving =
-        new() { MaxDepth = int.MaxValue, CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, AllowMultipleValues = true };
+    private static readonly JsonReaderOptions Forgiving = new()
+    {
+        MaxDepth = int.MaxValue,
+        CommentHandling = JsonCommentHandling.Skip,
+        AllowTrailingCommas = true,
+        AllowMultipleValues = true,
+    };
 
     private static ReadOnlySpan<byte> QuotedName => "\"user_id\""u8;
 

@@ -167,7 +167,7 @@ internal sealed class Eraser(
         var fingerprintsOf = pending.ToDictionary(erasure => erasure, erasure => erasure.UserId is { } userId
             ? mac.KeyIds.Select(keyId => Fingerprints.OfUser(mac, keyId, userId)).ToArray()
             : [erasure.Fingerprint]);
-        var keyIds = mac.KeyIds.Where(keyId => pending.TrueForAll(erasure => erasure.UserId is not null || erasure.KeyId == keyId)).ToArray();
+        var keyIds = mac.KeyIds.Where(keyId => pending.TrueForAll(erasure => erasure.UserId is not null || erasure.KeyId == keyId));
         var wanted = new Wanted([.. keyIds.Select(keyId => (long)keyId)], [.. fingerprintsOf.Values.SelectMany(each => each)]);
 
         var unopened = 0L;

@@ -67,7 +67,8 @@ internal static class ErasureEndpoint
         IOptions<ErasureOptions> options, TimeProvider time, CancellationToken cancellation)
     {
         var caller = Caller.Of(context);
-        var (request, problem) = await PeopleRequest.ReadAsync(context.Request, ErasureJson.Default.ErasureRequest, ProblemOf, cancellation);
+        var (request, problem) = await PeopleRequest.ReadAsync(
+            context.Request, ErasureJson.Default.ErasureRequest, ProblemOf, cancellation);
         if (request is null)
             return await refusal.RecordAsync(caller, AuditAction.Erasure, problem!, cancellation);
 
@@ -153,7 +154,8 @@ internal static class ErasureEndpoint
         var next = erasures.Count == limit
             ? PageCursor.Write(erasures[^1].ErasedAt.ToString("O", CultureInfo.InvariantCulture), $"{erasures[^1].ErasureId:D}")
             : null;
-        return TypedResults.Json(new ErasurePage(erasures.ConvertAll(each => Signed(each, integrity)), next), ErasureJson.Answers.ErasurePage);
+        return TypedResults.Json(
+            new ErasurePage(erasures.ConvertAll(each => Signed(each, integrity)), next), ErasureJson.Answers.ErasurePage);
     }
 
     private static async Task<ErasureReceipt?> FindSignedAsync(

@@ -156,7 +156,8 @@ internal sealed class ErasureGate(IntegrityKeys integrity, NpgsqlDataSource data
         CancellationToken stopping)
     {
         var concerned = messages
-            .Select(message => (Message: message, Erasures: UserIdsOf(message).SelectMany(id => erasures.GetValueOrDefault(id, [])).ToList()))
+            .Select(message => (
+                Message: message, Erasures: UserIdsOf(message).SelectMany(userId => erasures.GetValueOrDefault(userId, [])).ToList()))
             .Where(each => each.Erasures.Count > 0)
             .ToList();
         var (known, gone) = await ReadKnownAsync(connection, concerned.ConvertAll(each => each.Message), stopping);

@@ -66,6 +66,7 @@ internal sealed class Retainer(
                 PartitionsInUse = inUse,
                 OddLogins = await RepeatAsync("SELECT delete_old_odd_logins($1, $2)", DateOnly.FromDateTime(logins), stopping),
             };
+            await RepeatAsync("SELECT forget_seen_messages($1, $2)", DateOnly.FromDateTime(logins), stopping);
         }
 
         if (Cutoff(options.Value.Quarantine) is { } quarantine)
@@ -73,7 +74,11 @@ internal sealed class Retainer(
         if (Cutoff(options.Value.Ledger) is { } ledger)
             removed = removed with { LedgerEntries = await RepeatAsync("SELECT carry_old_ledger($1, $2)", ledger, stopping) };
         if (Cutoff(options.Value.Erasures) is { } erasures)
+        {
             removed = removed with { Erasures = await RepeatAsync("SELECT forget_old_erasures($1, $2)", erasures, stopping) };
+            await RepeatAsync("SELECT forget_erased_messages($1, $2)", erasures, stopping);
+        }
+
         if (Cutoff(options.Value.Audit) is { } audit)
         {
             var (records, broken) = await CutAuditAsync(audit, stopping);
@@ -134,7 +139,8 @@ internal sealed class Retainer(
         return all;
     }
 
-    /// <summary>Cuts records from the head of the chain, having verified them: the checkpoint says that they were what was written.</summary>
+    /// <summary>Cuts records from the head of the chain, having verified them: the checkpoint says that they were what was
+    /// written.</summary>
     private async Task<(long Cut, long? Broken)> CutAuditAsync(DateTime cutoff, CancellationToken stopping)
     {
         using var keyset = await keysets.ReadAsync(keys.Value.Integrity, KeyKind.Mac, stopping);

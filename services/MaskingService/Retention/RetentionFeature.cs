@@ -10,7 +10,8 @@ internal static class RetentionFeature
 {
     public static void AddRetention(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<RetentionOptions>().BindConfiguration(RetentionOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddOptions<RetentionOptions>()
+            .BindConfiguration(RetentionOptions.Section).ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<RetentionOptions>, RetentionOptionsValidator>();
         builder.Services.AddSingleton(services => new StewardDatabase(StorageFeature.CreateStewardDataSource(services)));
         builder.Services.AddSingleton<Retainer>();

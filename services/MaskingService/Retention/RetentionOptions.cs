@@ -9,7 +9,7 @@ internal sealed class RetentionOptions
 {
     public const string Section = "Retention";
 
-    /// <summary>How often the service removes what is older. Null: it does not, and <c>MaskingService retention</c> is run by others.</summary>
+    /// <summary>How often the service removes what is older. Null: it does not; <c>MaskingService retention</c> does it once.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "31.00:00:00")]
     public TimeSpan? Every { get; init; }
 
@@ -46,8 +46,8 @@ internal sealed class RetentionOptionsValidator(IOptions<ErasureOptions> erasure
         var failures = new List<string>();
         if (options.Erasures is { } erasures && erasures < erasure.Value.BrokersKeepMessagesFor)
         {
-            failures.Add("Retention:Erasures must not be shorter than Erasure:BrokersKeepMessagesFor: what was sent before an erasure could "
-                + "still be delivered.");
+            failures.Add("Retention:Erasures must not be shorter than Erasure:BrokersKeepMessagesFor: what was sent before an erasure "
+                + "could still be delivered.");
         }
         if (options.Erasures is { } kept && !(options.Quarantine <= kept))
         {
