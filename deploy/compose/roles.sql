@@ -5,6 +5,6 @@
 SELECT format('CREATE ROLE %I LOGIN', name) FROM unnest(ARRAY['masking', 'masking_people']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 GRANT pii_writer TO masking;
-GRANT pii_people TO masking_people;
+GRANT pii_people, pii_rotator TO masking_people;
 ALTER ROLE masking PASSWORD :'service_password';
 ALTER ROLE masking_people PASSWORD :'people_password';

@@ -10,6 +10,7 @@ using PiiMasking.MaskingService.People;
 using PiiMasking.MaskingService.Quarantine;
 using PiiMasking.MaskingService.Retention;
 using PiiMasking.MaskingService.Reveal;
+using PiiMasking.MaskingService.Rotation;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.ServiceDefaults;
 
@@ -38,6 +39,7 @@ internal static class MaskingHost
         builder.AddLookUp();
         builder.AddErasure();           // what was erased is not stored again; what was begun is completed
         builder.AddRetention();         // what is older than its age goes, if somebody has set one
+        builder.AddRotation();          // from one key to the next, while all of the above goes on
         configure?.Invoke(builder);
 
         var app = builder.Build();
@@ -52,6 +54,7 @@ internal static class MaskingHost
         app.MapDuplicates();                                        // GET /v1/duplicates
         app.MapLookUp();                                            // POST /v1/logins/search
         app.MapErasures();                                          // /v1/erasures…
+        app.MapRotation();                                          // GET /v1/rotation
         app.MapAudit();                                             // GET /v1/audit
         return app;
     }

@@ -3,7 +3,9 @@ using PiiMasking.MaskingService;
 using PiiMasking.MaskingService.Audit;
 using PiiMasking.MaskingService.Erasure;
 using PiiMasking.MaskingService.Keys;
+using PiiMasking.MaskingService.Keys.Commands;
 using PiiMasking.MaskingService.Retention;
+using PiiMasking.MaskingService.Rotation;
 using PiiMasking.MaskingService.SecretFiles;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.ServiceDefaults;
@@ -14,7 +16,8 @@ if (HealthProbe.IsAskedFor(args, out var address))
 var program = new RootCommand("Masks logins and stores them in Postgres. Without a verb it serves; it is configured by environment variables (see README.md).")
 {
     MigrateCommand.Create(),
-    KeysetCommands.Create(),
+    KeysetCommands.Create(KeyProofCommands.Create(Terminal.OfProcess(), new ConfigurationBuilder().AddEnvironmentVariables().Build())),
+    RotationCommand.Create(),
     AuditCommand.Create(),
     ErasureCommand.Create(),
     RetentionCommand.Create(),

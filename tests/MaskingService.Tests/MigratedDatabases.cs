@@ -13,7 +13,7 @@ public sealed class MigratedDatabases : IAsyncLifetime
     /// <summary>Its password.</summary>
     public const string WriterPassword = "writer-of-tests";
 
-    /// <summary>The login of people's requests, a member of pii_people and nothing else.</summary>
+    /// <summary>The login of people's requests and of rotations, a member of pii_people and pii_rotator.</summary>
     public const string People = "masking_people";
 
     /// <summary>Its password.</summary>
@@ -41,8 +41,8 @@ public sealed class MigratedDatabases : IAsyncLifetime
         }
 
         await template.ExecuteAsync($"CREATE ROLE {Writer} LOGIN PASSWORD '{WriterPassword}' IN ROLE pii_writer");
-        await template.ExecuteAsync($"CREATE ROLE {People} LOGIN PASSWORD '{PeoplePassword}' IN ROLE pii_people");
         await template.ExecuteAsync($"CREATE ROLE {Steward} LOGIN PASSWORD '{StewardPassword}' IN ROLE pii_steward");
+        await template.ExecuteAsync($"CREATE ROLE {People} LOGIN PASSWORD '{PeoplePassword}' IN ROLE pii_people, pii_rotator");
         NpgsqlConnection.ClearAllPools();   // a template with a connection cannot be copied
     }
 

@@ -44,7 +44,7 @@ internal sealed class Database : IAsyncDisposable
     public async Task EnsureLoginsAsync(Secrets secrets, CancellationToken stopping)
     {
         await EnsureLoginAsync(ServiceUser, "pii_writer", secrets.ServicePassword, stopping);
-        await EnsureLoginAsync(PeopleUser, "pii_people", secrets.PeoplePassword, stopping);
+        await EnsureLoginAsync(PeopleUser, "pii_people, pii_rotator", secrets.PeoplePassword, stopping);
         await EnsureLoginAsync(AnalystUser, "pii_analyst", secrets.AnalystPassword, stopping);
     }
 

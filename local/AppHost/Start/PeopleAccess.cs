@@ -18,7 +18,7 @@ internal sealed class PeopleAccess
     private const int KeyBytes = 32;
     private const string Issuer = "local";
     private const string Subject = "local-developer";
-    private const string Scopes = "pii.reveal pii.lookup pii.duplicates pii.quarantine pii.audit pii.erase";
+    private const string Scopes = "pii.reveal pii.lookup pii.duplicates pii.quarantine pii.audit pii.erase pii.rotation";
 
     private readonly byte[] key;
 

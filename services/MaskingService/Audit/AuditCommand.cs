@@ -2,7 +2,6 @@ using System.CommandLine;
 using Npgsql;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Keys.Commands;
-using PiiMasking.MaskingService.People;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.Tink;
 
@@ -50,7 +49,7 @@ internal static class AuditCommand
     private static async Task<int> VerifyAsync(Terminal terminal, IConfiguration configuration, string? keysetFile, string? headText,
         CancellationToken stopping)
     {
-        await using var services = Services(configuration);
+        await using var services = CommandServices.Create(configuration);
         using var keyset = await ReadKeysetAsync(terminal, services, keysetFile, stopping);
         using var mac = new Mac(keyset);
         AuditHead? head = null;
@@ -104,17 +103,6 @@ internal static class AuditCommand
         using var text = await SecretBuffer.ReadAsync(opened ?? terminal.Input, LargestKeyset, stopping)
             ?? throw new KeySourceException("The input is larger than 1 MiB, so it is no keyset.");
         return Keyset.Parse(text.Span);
-    }
-
-    /// <summary>Where the service has its secrets and its database; nothing of it is started.</summary>
-    private static ServiceProvider Services(IConfiguration configuration)
-    {
-        var builder = Host.CreateEmptyApplicationBuilder(new());
-        builder.Configuration.AddConfiguration(configuration);
-        builder.AddKeysets();
-        builder.AddStorage();
-        builder.Services.AddOptions<PeopleOptions>().BindConfiguration(PeopleOptions.Section);
-        return builder.Services.BuildServiceProvider();
     }
 
     private static async Task<int> GuardAsync(Terminal terminal, Func<Task<int>> run)

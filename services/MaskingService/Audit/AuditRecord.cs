@@ -55,6 +55,7 @@ internal static class AuditAction
     public const string Audit = "audit";
     public const string Erasure = "erasure";
     public const string ErasureList = "erasure_list";
+    public const string Rotation = "rotation";
 }
 
 /// <summary>What came of it.</summary>

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.People;
+using PiiMasking.MaskingService.Rotation;
 using PiiMasking.MaskingService.Storage;
 using PiiMasking.Tink;
 
@@ -9,18 +10,26 @@ namespace PiiMasking.MaskingService.Audit;
 
 /// <summary>
 /// The integrity keyset: read from the secret store, checked against the database, read again on the schedule of the other keysets. Its
-/// absence concerns people only; logins are stored without it.
+/// absence concerns people only; logins are stored without it. A new primary key computes nothing before every replica knows it: what one of
+/// them computes, the others have to be able to verify.
 /// </summary>
 internal sealed class IntegrityKeys(
-    KeysetSource source, PeopleDatabase database, IOptions<KeyOptions> options, TimeProvider time, ILogger<IntegrityKeys> logger)
-        : BackgroundService
+    KeysetSource source, PeopleDatabase database, IOptions<KeyOptions> options, IOptions<RotationOptions> rotation, TimeProvider time,
+    ILogger<IntegrityKeys> logger) : BackgroundService
 {
     private const string Name = "integrity";
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(15);
     private static readonly string ReadCanaries = Sql.Load("claim_integrity.sql");
 
+    private const string EveryReplicaKnowsIt = """
+        SELECT NOT EXISTS (
+            SELECT FROM replicas
+            WHERE seen_at > clock_timestamp() - $2 AND integrity_keys <> '{}' AND NOT integrity_keys @> ARRAY[$1::bigint])
+        """;
+
     private volatile Mac? current;
+    private volatile bool isPrimaryKnown = true;
     private volatile string problem = "The integrity keyset has not been read yet.";
 
     private static ReadOnlySpan<byte> Canary => "canary"u8;
@@ -57,7 +66,8 @@ internal sealed class IntegrityKeys(
                 problem = found;
             }
 
-            await Task.Delay(found is null ? options.Value.ReloadEvery : retry, time, stoppingToken);
+            var pause = found is not null ? retry : isPrimaryKnown ? options.Value.ReloadEvery : rotation.Value.CheckEvery;
+            await Task.Delay(pause < options.Value.ReloadEvery ? pause : options.Value.ReloadEvery, time, stoppingToken);
             if (found is not null && retry < LongestRetry)
                 retry *= 2;
         }
@@ -71,10 +81,19 @@ internal sealed class IntegrityKeys(
         {
             using var keyset = await source.ReadAsync(options.Value.Integrity, KeyKind.Mac, stopping);
             var mac = new Mac(keyset);
-            if (await ClaimAsync(keyset, mac, stopping) is { } foreign)
+            var (foreign, computing) = await ClaimAsync(keyset, mac, stopping);
+            if (foreign is not null)
             {
                 mac.Dispose();
                 return foreign;
+            }
+
+            isPrimaryKnown = computing == mac.PrimaryKeyId;
+            if (!isPrimaryKnown)
+            {
+                mac.Dispose();
+                using var before = keyset.WithPrimary(computing);
+                mac = new Mac(before);
             }
 
             // The one before is left to the collector: a record may be under way with it.
@@ -94,7 +113,8 @@ internal sealed class IntegrityKeys(
     }
 
     /// <summary>The first integrity keyset claims the database; one that does not verify what is there does not belong to it.</summary>
-    private async Task<string?> ClaimAsync(Keyset keyset, Mac mac, CancellationToken stopping)
+    /// <returns>What is wrong, else null and the key that computes: the primary, as soon as every replica knows it.</returns>
+    private async Task<(string? Foreign, uint Computing)> ClaimAsync(Keyset keyset, Mac mac, CancellationToken stopping)
     {
         await using var connection = await database.Source.OpenConnectionAsync(stopping);
         await using var transaction = await connection.BeginTransactionAsync(stopping);
@@ -102,11 +122,13 @@ internal sealed class IntegrityKeys(
 
         var enabled = keyset.Keys.Where(key => key.Status == KeyStatus.Enabled).Select(key => key.Id).ToHashSet();
         if (canaries.Count > 0 && !canaries.Keys.Any(enabled.Contains))
-            return "The integrity keyset has none of the keys that this database's audit was made with. It belongs to other data: load "
-                + "the right secret.";
+            return ("The integrity keyset has none of the keys that this database's audit was made with. It belongs to other data: load "
+                + "the right secret.", 0);
         if (canaries.Where(canary => enabled.Contains(canary.Key)).Any(canary => !mac.Verify(canary.Value, Canary)))
-            return "A key of the integrity keyset is not the key of that id that this database's audit was made with. Load the right "
-                + "secret.";
+            return ("A key of the integrity keyset is not the key of that id that this database's audit was made with. Load the right "
+                + "secret.", 0);
+        if (canaries.Count > 0 && !await IsKnownAsync(connection, mac.PrimaryKeyId, stopping))
+            return (null, canaries.Keys.First(enabled.Contains));
 
         if (!canaries.ContainsKey(mac.PrimaryKeyId))
         {
@@ -118,15 +140,28 @@ internal sealed class IntegrityKeys(
         }
 
         await transaction.CommitAsync(stopping);
-        return null;
+        return (null, mac.PrimaryKeyId);
     }
 
-    private static async Task<Dictionary<uint, byte[]>> ReadCanariesAsync(NpgsqlConnection connection, CancellationToken stopping)
+    private async Task<bool> IsKnownAsync(NpgsqlConnection connection, uint keyId, CancellationToken stopping)
+    {
+        await using var command = new NpgsqlCommand(EveryReplicaKnowsIt, connection)
+        {
+            Parameters =
+            {
+                new NpgsqlParameter<long> { TypedValue = keyId }, new NpgsqlParameter<TimeSpan> { TypedValue = rotation.Value.ReplicaGoneAfter },
+            },
+        };
+        return await command.ExecuteScalarAsync(stopping) is true;
+    }
+
+    /// <returns>The latest first.</returns>
+    private static async Task<OrderedDictionary<uint, byte[]>> ReadCanariesAsync(NpgsqlConnection connection, CancellationToken stopping)
     {
         await using var command = new NpgsqlCommand(ReadCanaries, connection);
         await using var reader = await command.ExecuteReaderAsync(stopping);
         await reader.NextResultAsync(stopping);
-        var canaries = new Dictionary<uint, byte[]>();
+        var canaries = new OrderedDictionary<uint, byte[]>();
         while (await reader.ReadAsync(stopping))
             canaries.Add(checked((uint)reader.GetInt64(0)), reader.GetFieldValue<byte[]>(1));
         return canaries;

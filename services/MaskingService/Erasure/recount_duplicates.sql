@@ -6,12 +6,13 @@ WITH touched AS (
     RETURNING token
 ),
 counted AS (
-    INSERT INTO duplicate_groups (field, time_window, logins, token, users, first_seen, last_seen)
-    SELECT @field, @time_window, count(*), masked_field, count(DISTINCT user_id), min(create_date), max(create_date)
+    INSERT INTO duplicate_groups (field, time_window, key_id, logins, token, users, first_seen, last_seen)
+    SELECT @field, @time_window, (SELECT key_id FROM key_generation), count(*), masked_field, count(DISTINCT user_id), min(create_date), max(create_date)
     FROM user_logins
     WHERE masked_field = ANY (ARRAY(SELECT token FROM touched))
         AND create_date >= coalesce(
-            (SELECT since FROM duplicate_refreshes WHERE field = @field AND time_window = @time_window), '-infinity'::date)
+            (SELECT since FROM duplicate_refreshes
+             WHERE field = @field AND time_window = @time_window AND key_id = (SELECT key_id FROM key_generation)), '-infinity'::date)
     GROUP BY masked_field
     HAVING count(*) > 1
     RETURNING token
@@ -19,4 +20,4 @@ counted AS (
 UPDATE duplicate_refreshes
 SET groups = groups - gone.number, kept = kept - gone.number
 FROM (SELECT (SELECT count(*) FROM touched) - (SELECT count(*) FROM counted) AS number) AS gone
-WHERE field = @field AND time_window = @time_window;
+WHERE field = @field AND time_window = @time_window AND key_id = (SELECT key_id FROM key_generation);

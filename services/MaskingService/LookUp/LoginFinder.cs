@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using PiiMasking.MaskingService.Masking;
 using PiiMasking.MaskingService.People;
@@ -5,24 +6,32 @@ using PiiMasking.MaskingService.Storage;
 
 namespace PiiMasking.MaskingService.LookUp;
 
-/// <summary>Finds the logins of a token.</summary>
+/// <summary>Finds the logins of a value by its tokens.</summary>
 internal sealed class LoginFinder(PeopleDatabase database)
 {
     // Up to here all of them are fetched by the token's index and sorted: some 20 ms.
     private const int Rare = 10_000;
 
+    // The table first, so that it stays under its key until this is over; the snapshot is taken by the statement after it.
+    private const string ReadGeneration = "LOCK TABLE user_logins IN ACCESS SHARE MODE; SELECT key_id FROM key_generation";
+
     private static readonly string CountLogins = Sql.Load("count_logins.sql");
     private static readonly string SearchLogins = Sql.Load("search_logins.sql");
     private static readonly string SearchRareLogins = Sql.Load("search_rare_logins.sql");
 
-    /// <returns>How many there are, null if more than 10,000, and the page.</returns>
-    public async Task<(int? Total, List<FoundLogin> Page)> FindAsync(
-        MaskedField field, string token, (DateOnly Date, Guid Id) before, int count, CancellationToken cancellation)
+    /// <returns>The key that the table is under, how many logins there are, null if more than 10,000, and the page: all of one moment.</returns>
+    /// <exception cref="GenerationMissingException">No keyset has claimed the database.</exception>
+    public async Task<(uint KeyId, int? Total, List<FoundLogin> Page)> FindAsync(
+        MaskedField field, string[] tokens, (DateOnly Date, Guid Id) before, int count, CancellationToken cancellation)
     {
         await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var snapshot = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+        await using var generation = new NpgsqlCommand(ReadGeneration, connection);
+        if (await generation.ExecuteScalarAsync(cancellation) is not long keyId)
+            throw new GenerationMissingException();
         await using var counting = new NpgsqlCommand(Of(CountLogins, field), connection)
         {
-            Parameters = { new NpgsqlParameter<string>("token", token), new NpgsqlParameter<int>("most", Rare + 1) },
+            Parameters = { new NpgsqlParameter<string[]>("tokens", tokens), new NpgsqlParameter<int>("most", Rare + 1) },
         };
         var total = (int)(await counting.ExecuteScalarAsync(cancellation))!;
 
@@ -30,7 +39,7 @@ internal sealed class LoginFinder(PeopleDatabase database)
         {
             Parameters =
             {
-                new NpgsqlParameter<string>("token", token),
+                new NpgsqlParameter<string[]>("tokens", tokens),
                 new NpgsqlParameter<DateOnly>("before_date", before.Date),
                 new NpgsqlParameter<Guid>("before_id", before.Id),
                 new NpgsqlParameter<int>("count", count),
@@ -46,7 +55,7 @@ internal sealed class LoginFinder(PeopleDatabase database)
                 reader.GetFieldValue<DateOnly>(6), reader.GetGuid(7)));
         }
 
-        return (total > Rare ? null : total, page);
+        return (checked((uint)keyId), total > Rare ? null : total, page);
     }
 
     private static string Of(string sql, MaskedField field) => sql.Replace("masked_field", field.Column, StringComparison.Ordinal);

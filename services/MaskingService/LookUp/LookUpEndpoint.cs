@@ -32,8 +32,8 @@ internal static class LookUpEndpoint
                 + "Scope pii.lookup.");
 
     private static async Task<Results<JsonHttpResult<LookUpResponse>, ProblemHttpResult>> SearchAsync(
-        HttpContext context, LoginFinder finder, Keyring keyring, Generation generation, AuditLog audit, IntegrityKeys integrity,
-        AuditedRefusal refusal, CancellationToken cancellation)
+        HttpContext context, LoginFinder finder, Keyring keyring, AuditLog audit, IntegrityKeys integrity, AuditedRefusal refusal,
+        CancellationToken cancellation)
     {
         var caller = Caller.Of(context);
         var (request, problem) = await PeopleRequest.ReadAsync(context.Request, LookUpJson.Default.LookUpRequest, ProblemOf, cancellation);
@@ -48,7 +48,7 @@ internal static class LookUpEndpoint
                 TypedResults.Problem($"The value is no {field.Name}.", statusCode: StatusCodes.Status422UnprocessableEntity), cancellation);
         }
 
-        var (token, keyId) = Mask(keyring, generation, field, value);
+        var tokens = Mask(keyring, field, value);
         var entry = new AuditEntry(caller, AuditAction.LookUp, AuditOutcome.Granted)
         {
             Reason = request.Reason,
@@ -56,30 +56,32 @@ internal static class LookUpEndpoint
             Field = field.Name,
             Tokens = 1,
             Charge = 1,
-            Fingerprints = Fingerprints.OfToken(integrity.Require(), field.Name, token),
-            KeyIds = [keyId],
+            Fingerprints = Fingerprints.OfTokens(integrity.Require(), field.Name, tokens.Values),
+            KeyIds = [.. tokens.Keys],
         };
         switch (await audit.AppendAsync(entry, cancellation))
         {
             case AppendOutcome.OverBudget over:
                 return AuditedRefusal.OverBudget(over.Charged, over.Budget);
             case AppendOutcome.Recorded recorded:
-                var (total, page) = await finder.FindAsync(field, token, Before(request.Cursor)!.Value, request.Limit, cancellation);
+                var (keyId, total, page) =
+                    await finder.FindAsync(field, [.. tokens.Values], Before(request.Cursor)!.Value, request.Limit, cancellation);
                 var next = page.Count == request.Limit
                     ? PageCursor.Write(page[^1].CreateDate.ToString("O", CultureInfo.InvariantCulture), $"{page[^1].MessageId:D}")
                     : null;
-                return TypedResults.Json(new LookUpResponse(token, total, page, next, recorded.Number), LookUpJson.Answers.LookUpResponse);
+                return TypedResults.Json(new LookUpResponse(
+                    tokens.GetValueOrDefault(keyId) ?? throw new KeyUnavailableException(keyId), total, page, next, recorded.Number), LookUpJson.Answers.LookUpResponse);
             default:
                 throw new System.Diagnostics.UnreachableException();
         }
     }
 
-    /// <summary>Under the key that the table is under: that is the one token that the value has there.</summary>
-    private static (string Token, uint KeyId) Mask(Keyring keyring, Generation generation, MaskedField field, Pii value)
+    /// <summary>Under every enabled key: the table is under one of them at any moment, and may change to another before the search is
+    /// done.</summary>
+    private static Dictionary<uint, string> Mask(Keyring keyring, MaskedField field, Pii value)
     {
-        var keyId = generation.KeyId ?? throw new GenerationMissingException();
-        return keyring.Current is { } keys && keys.CanMaskUnder(keyId) ? (field.Mask(keys, keyId, value), keyId)
-            : throw new KeyUnavailableException(keyId);
+        var keys = keyring.Current ?? throw new PeopleUnavailableException("The keysets are not loaded yet. See /readyz.");
+        return keys.Masking.Keys.Where(key => keys.CanMaskUnder(key.Id)).ToDictionary(key => key.Id, key => field.Mask(keys, key.Id, value));
     }
 
     /// <summary>Where the page before ended; beyond the last row for the first page.</summary>

@@ -4,6 +4,6 @@
 -- that is rare; for those the caller has search_rare_logins.sql.
 SELECT user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, message_id
 FROM user_logins
-WHERE masked_field = @token AND create_date <= @before_date AND (create_date, message_id) < (@before_date, @before_id)
+WHERE masked_field = ANY (@tokens) AND create_date <= @before_date AND (create_date, message_id) < (@before_date, @before_id)
 ORDER BY create_date DESC, message_id DESC
 LIMIT @count;

@@ -4,7 +4,7 @@
 WITH found AS MATERIALIZED (
     SELECT user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, message_id
     FROM user_logins
-    WHERE masked_field = @token AND create_date <= @before_date
+    WHERE masked_field = ANY (@tokens) AND create_date <= @before_date
 )
 SELECT * FROM found
 WHERE (create_date, message_id) < (@before_date, @before_id)

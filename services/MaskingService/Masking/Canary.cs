@@ -22,12 +22,18 @@ internal static class Canary
     {
         foreach (var key in keys.Masking.Keys.Where(key => key.Status == KeyStatus.Enabled))
         {
-            var token = new byte[FieldCipher.TokenLength(Text.Length)];
-            keys.Canary.Encrypt(key.Id, Text, token);
-            yield return (Masking, key.Id, token);
+            yield return (Masking, key.Id, OfMaskingKey(keys, key.Id));
         }
 
         yield return (Quarantine, keys.Quarantine.PrimaryKeyId, keys.Quarantine.Encrypt(Text, Text));
+    }
+
+    /// <summary>That of an enabled masking key.</summary>
+    public static byte[] OfMaskingKey(KeysetState keys, uint keyId)
+    {
+        var token = new byte[FieldCipher.TokenLength(Text.Length)];
+        keys.Canary.Encrypt(keyId, Text, token);
+        return token;
     }
 
     /// <summary>Whether one of the two keysets can open what was made with a key.</summary>

@@ -56,6 +56,22 @@ internal static class FieldMask
         return token;
     }
 
+    /// <summary>Masks what a token of either field holds under another key.</summary>
+    /// <param name="cipher">For the field.</param>
+    /// <param name="keyId">An enabled key of the cipher's keyset.</param>
+    /// <param name="token">Padded base64, under any enabled key.</param>
+    /// <returns>The token under the key; null if the token does not open.</returns>
+    public static string? MaskAgain(FieldCipher cipher, uint keyId, string token)
+    {
+        Span<byte> plaintext = stackalloc byte[MaxTokenCharacters / 4 * 3];
+        if (token.Length > MaxTokenCharacters || !cipher.TryDecryptBase64(token, plaintext, out var length))
+            return null;
+
+        var masked = cipher.EncryptToBase64(keyId, plaintext[..length]);
+        CryptographicOperations.ZeroMemory(plaintext);
+        return masked;
+    }
+
     /// <summary>Opens a token of either field.</summary>
     /// <param name="cipher">For the field.</param>
     /// <param name="field"><see cref="Ip"/> or <see cref="DeviceId"/>.</param>

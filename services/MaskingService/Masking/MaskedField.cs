@@ -52,6 +52,10 @@ internal sealed class MaskedField
     /// <exception cref="ArgumentException">The key is not an enabled one.</exception>
     public string Mask(KeysetState keys, uint keyId, Pii value) => mask(cipher(keys), keyId, value);
 
+    /// <summary>Masks what a token holds under another key.</summary>
+    /// <returns>Null if the token does not open.</returns>
+    public string? MaskAgain(KeysetState keys, uint keyId, string token) => FieldMask.MaskAgain(cipher(keys), keyId, token);
+
     /// <summary>Opens a token.</summary>
     /// <returns>Null for everything that does not open; nothing says why.</returns>
     public Pii? TryOpen(KeysetState keys, string token) => FieldMask.TryOpen(cipher(keys), Name, token);

@@ -23,7 +23,10 @@ internal static class Scopes
     /// <summary>Erase a user, and see what was erased.</summary>
     public const string Erase = "pii.erase";
 
-    public static IReadOnlyList<string> All { get; } = [Reveal, LookUp, Duplicates, Quarantine, Audit, Erase];
+    /// <summary>See how far a rotation of keys is.</summary>
+    public const string Rotation = "pii.rotation";
+
+    public static IReadOnlyList<string> All { get; } = [Reveal, LookUp, Duplicates, Quarantine, Audit, Erase, Rotation];
 
     /// <summary>Whether a token has a scope: in <c>scope</c> (RFC 8693) or <c>scp</c>, as one text with spaces or as several
     /// claims.</summary>

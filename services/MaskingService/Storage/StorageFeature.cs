@@ -3,6 +3,7 @@ using Npgsql;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.People;
 using PiiMasking.MaskingService.Retention;
+using PiiMasking.MaskingService.Rotation;
 using PiiMasking.ServiceDefaults;
 
 namespace PiiMasking.MaskingService.Storage;
@@ -13,12 +14,16 @@ internal static class StorageFeature
     private const string Database = "Database";
     private const string People = "People";
     private const string Steward = "Steward";
+    private const string Rotation = "Rotation";
 
     // People share these; the writer's connections are not theirs to use up.
     private const int PeopleConnections = 10;
 
     // One that works and one that holds the lock.
     private const int StewardConnections = 2;
+
+    // One that works, and one that looks.
+    private const int RotationConnections = 2;
 
     private static readonly TimeSpan PasswordGoodFor = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan PasswordRetry = TimeSpan.FromSeconds(1);
@@ -50,6 +55,22 @@ internal static class StorageFeature
         CreateDataSource(
             services, Steward, "masking-retention", services.GetRequiredService<IOptions<RetentionOptions>>().Value.PasswordSecret,
             StewardConnections);
+
+    /// <summary>
+    /// The database as the rotation of keys sees it: <c>ConnectionStrings:Rotation</c>, else the login of people, else the writer's, which
+    /// must then be a member of pii_rotator as well.
+    /// </summary>
+    public static NpgsqlDataSource CreateRotationDataSource(IServiceProvider services)
+    {
+        var configuration = services.GetRequiredService<IConfiguration>();
+        var (name, passwordSecret) =
+            configuration.GetConnectionString(Rotation) is { Length: > 0 }
+                ? (Rotation, services.GetRequiredService<IOptions<RotationOptions>>().Value.PasswordSecret)
+            : configuration.GetConnectionString(People) is { Length: > 0 }
+                ? (People, services.GetRequiredService<IOptions<PeopleOptions>>().Value.PasswordSecret)
+            : (Database, services.GetRequiredService<IOptions<StorageOptions>>().Value.PasswordSecret);
+        return CreateDataSource(services, name, "masking-rotation", passwordSecret, RotationConnections);
+    }
 
     private static NpgsqlDataSource CreateDataSource(IServiceProvider services)
     {

@@ -1,8 +1,10 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Configuration;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.Keys.Commands;
+using PiiMasking.MaskingService.Rotation;
 using PiiMasking.Testing;
 using PiiMasking.Tink;
 
@@ -72,7 +74,7 @@ public sealed class KeysetCommandLine : IDisposable
         var closed = await OpenAsync(disabled, token);
         var enabled = (await RunAsync(disabled, "enable", oldId)).Output;
         Assert.Equal("192.0.2.1\n", (await OpenAsync(enabled, token)).Output);
-        var destroyed = (await RunAsync(disabled, "destroy", oldId)).Output;
+        var destroyed = (await RunAsync(disabled, "destroy", "--lose-what-needs-it", oldId)).Output;
         var gone = await OpenAsync(destroyed, token);
         var altered = await OpenAsync(rotated, token[..^1] + (token[^1] == 'A' ? 'B' : 'A'));
 
@@ -80,6 +82,17 @@ public sealed class KeysetCommandLine : IDisposable
         Assert.Equal((1, "\n", "Line 1 does not open.\nkeyset open: 1 of 1 tokens did not open.\n"), gone);
         Assert.Equal(gone, closed);
         Assert.Equal(gone, altered);
+    }
+
+    [Fact]
+    public async Task A_key_is_not_destroyed_before_it_is_known_that_nothing_needs_it()
+    {
+        var rotated = (await RunAsync((await RunAsync("", "new", "--kind", "masking")).Output, "rotate")).Output;
+        using var keyset = Parse(rotated);
+        var oldId = $"{keyset.Keys[0].Id}";
+
+        await RefusedAsync("--backups-older-than", rotated, "destroy", oldId);
+        await RefusedAsync("no connection string", rotated, "destroy", oldId, "--backups-older-than", "2026-11-01");
     }
 
     [Fact]
@@ -270,7 +283,7 @@ public sealed class KeysetCommandLine : IDisposable
         using var output = new MemoryStream();
         using var notes = new StringWriter { NewLine = "\n" };
         var terminal = new Terminal(new MemoryStream(Encoding.UTF8.GetBytes(input)), output, notes, inputIsTerminal, outputIsTerminal);
-        var parsed = KeysetCommands.Create(terminal).Parse(arguments);
+        var parsed = KeysetCommands.Create(terminal, KeyProofCommands.Create(terminal, new ConfigurationBuilder().Build())).Parse(arguments);
         Assert.Empty(parsed.Errors);
         var exitCode = await parsed.InvokeAsync(cancellationToken: TestContext.Current.CancellationToken);
         return (exitCode, Encoding.UTF8.GetString(output.ToArray()), notes.ToString());

@@ -19,7 +19,7 @@ internal static class BearerToken
     public static string All => As("alice");
 
     /// <summary>Of somebody else who may.</summary>
-    public static string As(string subject) => For(subject, "pii.reveal pii.lookup pii.duplicates pii.quarantine pii.audit pii.erase");
+    public static string As(string subject) => For(subject, "pii.reveal pii.lookup pii.duplicates pii.quarantine pii.audit pii.erase pii.rotation");
 
     /// <param name="subject"><c>sub</c>; left out if null.</param>
     /// <param name="scope">Separated by spaces; as the claim <paramref name="scopeClaim"/>.</param>

@@ -16,6 +16,7 @@ public sealed class DescribingItself(SharedPeopleSystem shared) : IClassFixture<
             [
                 "/v1/audit", "/v1/duplicates", "/v1/erasures", "/v1/erasures/{erasureId}", "/v1/logins/search", "/v1/quarantine",
                 "/v1/quarantine/replay", "/v1/quarantine/{messageId}/delete", "/v1/quarantine/{messageId}/payload", "/v1/reveal",
+                "/v1/rotation",
             ],
             document["paths"]!.AsObject().Select(path => path.Key).Order(StringComparer.Ordinal));
         Assert.Equal("bearer", (string)document["components"]!["securitySchemes"]!["bearer"]!["scheme"]!);

@@ -18,11 +18,13 @@ internal static class KeysetCommands
     };
 
     /// <summary>The verb on the process's own input and output.</summary>
-    public static Command Create() => Create(Terminal.OfProcess());
+    /// <param name="more">Verbs that look into the database as well.</param>
+    public static Command Create(params Command[] more) => Create(Terminal.OfProcess(), more);
 
     /// <summary>The verb on any input and output.</summary>
-    public static Command Create(Terminal terminal) =>
-        new("keyset",
+    public static Command Create(Terminal terminal, params Command[] more)
+    {
+        var keyset = new Command("keyset",
             """
             Makes and changes keysets: Tink JSON, one keyset a purpose.
 
@@ -44,14 +46,26 @@ internal static class KeysetCommands
                 "Takes a key out of use. Its tokens do not open any more, but the key can be enabled again; do this first and "
                     + "wait, before you destroy it."),
             Status(terminal, "enable", KeyStatus.Enabled, "Puts a disabled key back into use."),
-            Status(terminal, "destroy", KeyStatus.Destroyed,
-                "Removes a key's bytes for good. Its tokens, in backups too, never open again. Only the id is kept, so that no other key "
-                    + "gets it. Disable the key first, and wait until nobody misses it."),
             List(terminal),
             Wrap(terminal),
             Unwrap(terminal),
             Open(terminal),
         };
+        foreach (var command in more)
+            keyset.Add(command);
+        return keyset;
+    }
+
+    /// <summary>A key's status in words.</summary>
+    public static string Word(KeyStatus status) => status switch
+    {
+        KeyStatus.Enabled => "enabled",
+        KeyStatus.Disabled => "disabled",
+        _ => "destroyed",
+    };
+
+    /// <summary>A keyset's kind, as the commands name it.</summary>
+    public static string NameOf(KeyKind kind) => Kinds.First(its => its.Value == kind).Key;
 
     private static Command New(Terminal terminal)
     {
@@ -120,8 +134,7 @@ internal static class KeysetCommands
             {
                 using var keyset = await files.ReadAsync(arguments, stopping);
                 var text = new StringBuilder();
-                var kind = Kinds.First(kind => kind.Value == keyset.Kind).Key;
-                text.Append(CultureInfo.InvariantCulture, $"{kind} keyset, primary key {keyset.PrimaryKeyId}\n");
+                text.Append(CultureInfo.InvariantCulture, $"{NameOf(keyset.Kind)} keyset, primary key {keyset.PrimaryKeyId}\n");
                 text.Append(CultureInfo.InvariantCulture, $"{"KEY ID",-12}{"TOKENS START",-14}STATUS\n");
                 foreach (var key in keyset.Keys)
                 {
@@ -234,7 +247,8 @@ internal static class KeysetCommands
             });
     }
 
-    private static Argument<uint> KeyId() => new("key-id")
+    /// <summary>The key that a verb is about.</summary>
+    public static Argument<uint> KeyId() => new("key-id")
     {
         Description = "Id of the key, as 'list' prints it",
         CustomParser = result =>
@@ -246,7 +260,8 @@ internal static class KeysetCommands
         },
     };
 
-    private static Command Verb(
+    /// <summary>A verb that says what went wrong in one line.</summary>
+    public static Command Verb(
         Terminal terminal,
         string name,
         string description,
@@ -279,11 +294,4 @@ internal static class KeysetCommands
     /// <summary>0x01 and the top 28 bits of the id, as base64.</summary>
     private static string TokenStart(uint keyId) =>
         Convert.ToBase64String([1, (byte)(keyId >> 24), (byte)(keyId >> 16), (byte)(keyId >> 8), (byte)keyId, 0])[..6];
-
-    private static string Word(KeyStatus status) => status switch
-    {
-        KeyStatus.Enabled => "enabled",
-        KeyStatus.Disabled => "disabled",
-        _ => "destroyed",
-    };
 }
