@@ -37,14 +37,15 @@ internal sealed record Fault(string Name, Func<StormRun, TimeSpan, Task> Do)
         new("secrets away while running", (run, duration) => WithoutSecretsAsync(run, duration, system => [system.MaskingSidecar])),
         new("deliver twice", (run, _) => run.Storm.DeliverOnceMoreAsync(run.Sent, 100, run.Stopping)),
         OnNetwork("cut queue", storm => storm.QueueNetwork, (network, _) => network.Cut()),
-        OnNetwork("refuse queue", storm => storm.QueueNetwork, (network, _) => { network.Network = Network.Refusing; network.Cut(); }),
+        OnNetwork("refuse queue", storm => storm.QueueNetwork, (network, _) => { network.Condition = Condition.Refusing; network.Cut(); }),
         OnNetwork("delay queue", storm => storm.QueueNetwork, (network, duration) => network.Delay = duration / 10),
-        OnNetwork("silence queue", storm => storm.QueueNetwork, (network, _) => network.Network = Network.Silent),
-        OnNetwork("double queue", storm => storm.QueueNetwork, (network, _) => { network.Network = Network.Doubling; network.Cut(); }),
+        OnNetwork("silence queue", storm => storm.QueueNetwork, (network, _) => network.Condition = Condition.Silent),
+        OnNetwork("double queue", storm => storm.QueueNetwork, (network, _) => { network.Condition = Condition.Doubling; network.Cut(); }),
         OnNetwork("cut database", storm => storm.DatabaseNetwork, (network, _) => network.Cut()),
         OnNetwork("delay database", storm => storm.DatabaseNetwork, (network, duration) => network.Delay = duration / 10),
-        OnNetwork("silence database", storm => storm.DatabaseNetwork, (network, _) => network.Network = Network.Silent),
-        OnNetwork("double database", storm => storm.DatabaseNetwork, (network, _) => { network.Network = Network.Doubling; network.Cut(); }),
+        OnNetwork("silence database", storm => storm.DatabaseNetwork, (network, _) => network.Condition = Condition.Silent),
+        OnNetwork("double database", storm => storm.DatabaseNetwork, (network, _) => { network.Condition = Condition.Doubling; network.Cut(); }),
+        OnNetwork("cut stream", storm => storm.ComponentNetwork, (network, _) => network.Cut()),
         OnNetwork("cut masking", storm => storm.MaskingNetwork, (network, _) => network.Cut()),
         OnNetwork("slow masking", storm => storm.MaskingNetwork, (network, duration) => network.Delay = duration / 2),
     ];
@@ -61,12 +62,12 @@ internal sealed record Fault(string Name, Func<StormRun, TimeSpan, Task> Do)
     private static Fault Stopped(string name, Func<LocalSystem, Supervised> program) =>
         new(name, (run, duration) => StopAsync(run, program(run.Storm.System), duration));
 
-    private static Fault OnNetwork(string name, Func<StormSystem, TcpProxy> which, Action<TcpProxy, TimeSpan> harm) => new(name, async (run, duration) =>
+    private static Fault OnNetwork(string name, Func<StormSystem, BadNetwork> which, Action<BadNetwork, TimeSpan> harm) => new(name, async (run, duration) =>
     {
         var network = which(run.Storm);
         harm(network, duration);
         await Task.Delay(duration, run.Stopping);
-        (network.Network, network.Delay) = (Network.Well, TimeSpan.Zero);
+        (network.Condition, network.Delay) = (Condition.Well, TimeSpan.Zero);
         // What the bad time has opened goes with it.
         network.Cut();
     });

@@ -1,6 +1,5 @@
 using Npgsql;
 using PiiMasking.Backing;
-using PiiMasking.Testing;
 
 namespace PiiMasking.EndToEnd.Tests.Storm;
 
@@ -8,8 +7,6 @@ namespace PiiMasking.EndToEnd.Tests.Storm;
 public sealed class PlantedBugTests(StormSystem storm)
 {
     private const int Messages = 200;
-
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     [Fact]
     public async Task An_acknowledgement_before_the_commit_loses_messages()
@@ -21,7 +18,7 @@ public sealed class PlantedBugTests(StormSystem storm)
             var masking = storm.System.Masking.Process!;
             masking.Send(Signal.Stop);
             await run.SendAsync(Messages);
-            await QueueIsEmptyAsync(run);
+            await run.WaitUntilEmptyAsync();
             masking.Send(Signal.Kill);
         });
 
@@ -35,11 +32,11 @@ public sealed class PlantedBugTests(StormSystem storm)
 
         var verdict = await WithAsync(Mistake.SwallowsNacks, run, async () =>
         {
-            storm.DatabaseNetwork.Network = Network.Refusing;
+            storm.DatabaseNetwork.Condition = Condition.Refusing;
             storm.DatabaseNetwork.Cut();
             await run.SendAsync(Messages);
-            await QueueIsEmptyAsync(run);
-            storm.DatabaseNetwork.Network = Network.Well;
+            await run.WaitUntilEmptyAsync();
+            storm.DatabaseNetwork.Condition = Condition.Well;
         });
 
         Assert.True(verdict is { IsGreen: false, Lost: > 0, LedgerIsRight: false }, $"{verdict}");
@@ -64,7 +61,7 @@ public sealed class PlantedBugTests(StormSystem storm)
         try
         {
             await run.SendAsync(Messages);
-            await QueueIsEmptyAsync(run);
+            await run.WaitUntilEmptyAsync();
             await storm.DeliverOnceMoreAsync(run.Sent, Messages, run.Stopping);
             verdict = await run.FinishAsync();
         }
@@ -81,7 +78,7 @@ public sealed class PlantedBugTests(StormSystem storm)
     {
         await using var run = await StormRun.StartAsync(storm, TestContext.Current.CancellationToken);
         await run.SendAsync(Messages);
-        await QueueIsEmptyAsync(run);
+        await run.WaitUntilEmptyAsync();
         await storm.DeliverOnceMoreAsync(run.Sent, Messages, run.Stopping);
 
         var verdict = await run.FinishAsync();
@@ -101,12 +98,9 @@ public sealed class PlantedBugTests(StormSystem storm)
         finally
         {
             storm.App.Mistake = Mistake.None;
-            storm.DatabaseNetwork.Network = Network.Well;
+            storm.DatabaseNetwork.Condition = Condition.Well;
         }
     }
-
-    private Task QueueIsEmptyAsync(StormRun run) => Eventually.EqualsAsync(
-        "messages in the queue", 0, async () => (await storm.InsideAsync(deadLetters: false, run.Stopping)).Messages, Limit, run.Stopping);
 
     private async Task ExecuteAsync(string sql)
     {

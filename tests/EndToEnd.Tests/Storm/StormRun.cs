@@ -18,6 +18,7 @@ internal sealed class StormRun : IAsyncDisposable
     private Counts before = new(0, 0, 0, 0, 0, 0, 0);
     private Task watching = Task.CompletedTask;
     private long lastEntry;
+    private bool isChecked;
     private long quietSince = TimeProvider.System.GetTimestamp();
     private string lastHarm = "nothing";
 
@@ -49,7 +50,9 @@ internal sealed class StormRun : IAsyncDisposable
         var run = new StormRun(storm, stopping);
         try
         {
+            // What a test that failed has left behind is not this one's.
             await run.WaitUntilEmptyAsync();
+            await run.DrainAsync();
             await Eventually.HoldsAsync("the component counts", async () => await storm.DeletedAsync(stopping) is not null, stopping: stopping);
             run.before = await run.checker.CountAsync(await storm.DeletedAsync(stopping), stopping);
             run.watching = run.WatchAsync();
@@ -88,8 +91,7 @@ internal sealed class StormRun : IAsyncDisposable
     public async Task<Verdict> FinishAsync()
     {
         await WaitUntilEmptyAsync();
-        if (await storm.InsideAsync(deadLetters: true, Stopping) is { Messages: > 0 })
-            await DrainDeadLettersAsync();
+        await DrainAsync();
 
         // The last deletions are counted a moment after the queue has done them.
         var isWhole = storm.System.Component.Process!.Id == firstComponent;
@@ -102,25 +104,56 @@ internal sealed class StormRun : IAsyncDisposable
             await Task.Delay(LookEvery, Stopping);
         }
 
-        return await checker.CheckAsync(Sent, since, isWhole, Stopping);
+        var verdict = await checker.CheckAsync(Sent, since, isWhole, Stopping);
+        isChecked = true;
+        return verdict;
     }
 
     public async ValueTask DisposeAsync()
     {
+        if (!isChecked || Environment.GetEnvironmentVariable("STORM_LOGS") == "1")
+            TestContext.Current.SendDiagnosticMessage($"All logs are in {storm.KeepLogs()}");
         await ended.CancelAsync();
         await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Producer.Dispose();
         ended.Dispose();
     }
 
-    private Task WaitUntilEmptyAsync() => Eventually.EqualsAsync(
-        "messages in the queue", 0, async () => (await storm.InsideAsync(deadLetters: false, Stopping)).Messages, DrainLimit, Stopping);
+    /// <summary>Waits until the queue is empty.</summary>
+    public Task WaitUntilEmptyAsync() => WaitUntilEmptyAsync(deadLetters: false);
 
-    private async Task DrainDeadLettersAsync()
+    /// <summary>Waits for as long as there are fewer from time to time.</summary>
+    private async Task WaitUntilEmptyAsync(bool deadLetters)
     {
+        var (fewest, since) = (int.MaxValue, TimeProvider.System.GetTimestamp());
+        while (await TryCountAsync(deadLetters) is not 0 and var count)
+        {
+            if (count < fewest)
+                (fewest, since) = (count.Value, TimeProvider.System.GetTimestamp());
+            else if (TimeProvider.System.GetElapsedTime(since) > DrainLimit)
+                throw new TimeoutException($"For {DrainLimit.TotalMinutes} minutes there have not been fewer than {fewest} messages in the queue (dead letters: {deadLetters}).");
+            await Task.Delay(LookEvery, Stopping);
+        }
+    }
+
+    private async Task<int?> TryCountAsync(bool deadLetters)
+    {
+        try
+        {
+            return await storm.CountAsync(deadLetters, Stopping);
+        }
+        catch (Exception away) when (away is HttpRequestException or IOException)
+        {
+            return null;
+        }
+    }
+
+    private async Task DrainAsync()
+    {
+        if (await storm.CountAsync(deadLetters: true, Stopping) == 0)
+            return;
         await storm.DrainDeadLettersAsync(true, Stopping);
-        await Eventually.EqualsAsync(
-            "messages in the dead-letter queue", 0, async () => (await storm.InsideAsync(deadLetters: true, Stopping)).Messages, DrainLimit, Stopping);
+        await WaitUntilEmptyAsync(deadLetters: true);
     }
 
     private void Seen(long entry)

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Npgsql;
@@ -12,13 +14,13 @@ using PiiMasking.Testing;
 namespace PiiMasking.EndToEnd.Tests.Storm;
 
 /// <summary>
-/// A whole system with a bad network between its parts and a supervisor that never gives up, in which time is ten times as short as by
-/// default: visibility timeout 3 s, back-off 0.1 s to 6 s, watchdog 3 s. Started when the first test asks for it.
+/// A whole system with a bad network between its parts and a supervisor that never gives up, in which time is six times as short as by
+/// default: visibility timeout 5 s, back-off 0.2 s to 10 s, watchdog 5 s. Started when the first test asks for it.
 /// </summary>
 public sealed class StormSystem : IAsyncLifetime
 {
     /// <summary>Of the queue, in this system.</summary>
-    internal static readonly TimeSpan VisibilityTimeout = TimeSpan.FromSeconds(3);
+    internal static readonly TimeSpan VisibilityTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>A message that was received more often goes to the dead-letter queue.</summary>
     internal const int MaxReceiveCount = 3;
@@ -35,17 +37,21 @@ public sealed class StormSystem : IAsyncLifetime
     private Task broken = Task.CompletedTask;
     private bool drainsDeadLetters;
     private FaultyApp? app;
+    private BadNetwork? componentNetwork;
 
     internal LocalSystem System => system ?? throw new InvalidOperationException("The system has not been started.");
 
     /// <summary>Between the component and the queue.</summary>
-    internal TcpProxy QueueNetwork { get; } = new();
+    internal BadNetwork QueueNetwork { get; } = new();
 
     /// <summary>Between the masking service and the database.</summary>
-    internal TcpProxy DatabaseNetwork { get; } = new();
+    internal BadNetwork DatabaseNetwork { get; } = new();
 
     /// <summary>Between the masking service's sidecar and the masking service.</summary>
-    internal TcpProxy MaskingNetwork { get; } = new();
+    internal BadNetwork MaskingNetwork { get; } = new();
+
+    /// <summary>Between the ingestion service's sidecar and the component.</summary>
+    internal BadNetwork ComponentNetwork => componentNetwork ?? throw new InvalidOperationException("The system has not been started.");
 
     /// <summary>Between the ingestion service's sidecar and the ingestion service.</summary>
     internal FaultyApp App => app ?? throw new InvalidOperationException("The system has not been started.");
@@ -67,8 +73,12 @@ public sealed class StormSystem : IAsyncLifetime
             await system.DisposeAsync();
         if (app is not null)
             await app.DisposeAsync();
-        foreach (var network in new[] { QueueNetwork, DatabaseNetwork, MaskingNetwork })
-            await network.DisposeAsync();
+        foreach (var network in new[] { QueueNetwork, DatabaseNetwork, MaskingNetwork, componentNetwork })
+        {
+            if (network is not null)
+                await network.DisposeAsync();
+        }
+
         state?.Dispose();
         http.Dispose();
         starting.Dispose();
@@ -84,6 +94,8 @@ public sealed class StormSystem : IAsyncLifetime
             if (system is not null)
                 return;
             app ??= await FaultyApp.StartAsync();
+            Directory.CreateDirectory(scratch["sockets"]);
+            componentNetwork ??= new BadNetwork(new UnixDomainSocketEndPoint(scratch["sockets/sqs.sock"]));
             state ??= State.TakeFirst(scratch["state"]);
             CopyComponents();
             var how = new LocalSystemOptions { Components = scratch["components"], Change = Change, GivesUp = false };
@@ -106,6 +118,11 @@ public sealed class StormSystem : IAsyncLifetime
         foreach (var program in new[] { System.Ingestion, System.IngestionSidecar })
             await RestartAsync(program, Signal.Terminate, stopping);
     }
+
+    /// <summary>From now on a program that is started waits until it may.</summary>
+    internal void HoldBack(string program) => File.WriteAllText(GateOf(program), "");
+
+    internal void LetGo(string program) => File.Delete(GateOf(program));
 
     /// <summary>Fails if the supervisor itself has failed.</summary>
     internal Task ThrowIfBrokenAsync() => broken.IsFaulted ? broken : Task.CompletedTask;
@@ -137,7 +154,16 @@ public sealed class StormSystem : IAsyncLifetime
         return reader.ReadToEnd();
     }
 
-    /// <returns>What the queue itself knows of its messages, without receiving any.</returns>
+    /// <returns>How many messages the queue holds, whoever has received them.</returns>
+    internal async Task<int> CountAsync(bool deadLetters, CancellationToken stopping)
+    {
+        using var queues = JsonDocument.Parse(await http.GetByteArrayAsync(new Uri(System.QueueEndpoint, "/_fauxqs/queues"), stopping));
+        var queue = queues.RootElement.EnumerateArray()
+            .First(queue => queue.GetProperty("name").GetString() == (deadLetters ? DeadLetters : LoginQueue.Name));
+        return new[] { "approximateMessageCount", "approximateInflightCount", "approximateDelayedCount" }.Sum(count => queue.GetProperty(count).GetInt32());
+    }
+
+    /// <returns>What the queue itself knows of its messages, without receiving any. It says everything of each: not to be asked often.</returns>
     internal async Task<QueueInside> InsideAsync(bool deadLetters, CancellationToken stopping)
     {
         var address = new Uri(System.QueueEndpoint, $"/_fauxqs/queues/{(deadLetters ? DeadLetters : LoginQueue.Name)}");
@@ -210,7 +236,7 @@ public sealed class StormSystem : IAsyncLifetime
     /// <summary>Notes when something happened, in the supervisor's log.</summary>
     internal void Say(string line) => said.Enqueue($"{TimeProvider.System.GetUtcNow():HH:mm:ss.fff} {line}");
 
-    /// <summary>The programs talk to each other through the bad network, and wait a tenth of the time.</summary>
+    /// <summary>The programs talk to each other through the bad network, and wait a sixth of the time.</summary>
     private ChildProcessStart Change(ChildProcessStart start)
     {
         var environment = new Dictionary<string, string?>(start.Environment);
@@ -218,22 +244,23 @@ public sealed class StormSystem : IAsyncLifetime
         switch (start.Name)
         {
             case "SqsComponent":
-                environment["Watchdog__Patience"] = "00:00:03";
+                environment["Watchdog__Patience"] = "00:00:05";
+                ComponentNetwork.Target = new UnixDomainSocketEndPoint(Path.Combine(environment["DAPR_COMPONENTS_SOCKETS_FOLDER"]!, "sqs.sock"));
                 break;
             case "IngestionService":
-                environment["Intake__MaskingTimeout"] = "00:00:06";
+                environment["Intake__MaskingTimeout"] = "00:00:05";
                 environment["Intake__Topics__1"] = drainsDeadLetters ? DeadLetters : null;
                 app!.Target = new Uri(environment["Kestrel__Endpoints__App__Url"]!).Port;
                 break;
             case "MaskingService":
-                environment["Storage__CommandTimeout"] = "00:00:02";
+                environment["Storage__CommandTimeout"] = "00:00:03";
                 environment["ConnectionStrings__Database"] = Through(DatabaseNetwork, environment["ConnectionStrings__Database"]!);
                 environment["ConnectionStrings__People"] = Through(DatabaseNetwork, environment["ConnectionStrings__People"]!);
-                MaskingNetwork.Target = new Uri(environment["Kestrel__Endpoints__App__Url"]!).Port;
+                MaskingNetwork.Target = Loopback(new Uri(environment["Kestrel__Endpoints__App__Url"]!).Port);
                 break;
             case "ingestion sidecar":
-                if (QueueNetwork.Target == 0)
-                    QueueNetwork.Target = new Uri((string)JsonNode.Parse(File.ReadAllBytes(SecretsFile))!["sqs-endpoint"]!).Port;
+                environment["DAPR_COMPONENTS_SOCKETS_FOLDER"] = scratch["sockets"];
+                QueueNetwork.Target ??= Loopback(new Uri((string)JsonNode.Parse(File.ReadAllBytes(SecretsFile))!["sqs-endpoint"]!).Port);
                 SetAppPort(app!.Port);
                 break;
             case "masking sidecar":
@@ -242,20 +269,26 @@ public sealed class StormSystem : IAsyncLifetime
         }
 
         environments[start.Name] = environment;
-        return start with { Environment = environment, Arguments = arguments };
+        // Its death signal is set after the wrapper: while it waits here it would outlive this process, but for the caretaker.
+        string[] gate = ["/bin/sh", "-c", "while [ -e \"$0\" ]; do sleep 0.05; done; exec \"$@\"", GateOf(start.Name)];
+        return start with { Environment = environment, Arguments = arguments, Wrapper = gate };
 
         void SetAppPort(int port) => arguments[arguments.IndexOf("--app-port") + 1] = $"{port}";
     }
 
-    private static string Through(TcpProxy network, string connectionString)
+    private static IPEndPoint Loopback(int port) => new(IPAddress.Loopback, port);
+
+    private static string Through(BadNetwork network, string connectionString)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        network.Target = settings.Port;
+        network.Target ??= Loopback(settings.Port);
         settings.Port = network.Port;
         // A connection that is silent is given up as quickly as everything else here.
         settings.Timeout = 3;
         return settings.ConnectionString;
     }
+
+    private string GateOf(string program) => scratch[$"{program}.gate"];
 
     private void CopyComponents()
     {
@@ -281,9 +314,9 @@ public sealed class StormSystem : IAsyncLifetime
                 - name: visibilityTimeout
                   value: {VisibilityTimeout.TotalSeconds}s
                 - name: retryBackoffMin
-                  value: 100ms
+                  value: 200ms
                 - name: retryBackoffMax
-                  value: 6s
+                  value: 10s
             """);
         File.WriteAllText(logins, text);
     }

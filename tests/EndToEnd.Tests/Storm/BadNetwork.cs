@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace PiiMasking.EndToEnd.Tests.Storm;
 
 /// <summary>What a network may do to the connections that go through it.</summary>
-internal enum Network
+internal enum Condition
 {
     /// <summary>Passes everything on.</summary>
     Well,
@@ -20,30 +20,34 @@ internal enum Network
     Doubling,
 }
 
-/// <summary>A loopback port whose connections go to another one, by way of a network that can be made bad.</summary>
-internal sealed class TcpProxy : IAsyncDisposable
+/// <summary>A loopback port or socket file whose connections go to another one, by way of a network that can be made bad.</summary>
+internal sealed class BadNetwork : IAsyncDisposable
 {
     private const int ChunkBytes = 64 << 10;
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
 
-    private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly Socket listener;
     private readonly CancellationTokenSource stop = new();
     private readonly ConcurrentDictionary<Connection, byte> open = [];
     private readonly Task accepting;
 
-    public TcpProxy()
+    /// <param name="at">Any free loopback port if null.</param>
+    public BadNetwork(EndPoint? at = null)
     {
-        listener.Start();
+        at ??= new IPEndPoint(IPAddress.Loopback, 0);
+        listener = NewSocket(at);
+        listener.Bind(at);
+        listener.Listen();
         accepting = AcceptAsync();
     }
 
-    public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
+    public int Port => ((IPEndPoint)listener.LocalEndPoint!).Port;
 
-    /// <summary>The loopback port behind it, for connections from now on.</summary>
-    public int Target { get; set; }
+    /// <summary>What is behind it, for connections from now on.</summary>
+    public EndPoint? Target { get; set; }
 
-    public Network Network { get; set; }
+    public Condition Condition { get; set; }
 
     /// <summary>How long each piece of an answer is held back.</summary>
     public TimeSpan Delay { get; set; }
@@ -58,7 +62,7 @@ internal sealed class TcpProxy : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stop.CancelAsync();
-        listener.Stop();
+        listener.Dispose();
         Cut();
         await accepting;
         stop.Dispose();
@@ -69,7 +73,7 @@ internal sealed class TcpProxy : IAsyncDisposable
         try
         {
             while (true)
-                _ = CarryAsync(await listener.AcceptTcpClientAsync(stop.Token));
+                _ = CarryAsync(await listener.AcceptAsync(stop.Token));
         }
         catch (Exception ended) when (ended is OperationCanceledException or SocketException or ObjectDisposedException)
         {
@@ -77,18 +81,18 @@ internal sealed class TcpProxy : IAsyncDisposable
         }
     }
 
-    private async Task CarryAsync(TcpClient client)
+    private async Task CarryAsync(Socket client)
     {
         using var connection = new Connection(client);
         open[connection] = 0;
         try
         {
-            if (Network == Network.Refusing)
+            if (Condition == Condition.Refusing || Target is not { } target)
                 return;
-            var targets = new List<NetworkStream> { await connection.ConnectAsync(Target, stop.Token) };
-            if (Network == Network.Doubling)
-                targets.Add(await connection.ConnectAsync(Target, stop.Token));
-            var source = client.GetStream();
+            var targets = new List<NetworkStream> { await connection.ConnectAsync(target, stop.Token) };
+            if (Condition == Condition.Doubling)
+                targets.Add(await connection.ConnectAsync(target, stop.Token));
+            await using var source = new NetworkStream(client);
             var there = CopyAsync(source, targets, TimeSpan.Zero);
             var back = CopyAsync(targets[0], [source], null);
             // What the second one answers nobody asked for.
@@ -117,7 +121,7 @@ internal sealed class TcpProxy : IAsyncDisposable
             {
                 if ((delay ?? Delay) is { Ticks: > 0 } wait)
                     await Task.Delay(wait, stop.Token);
-                while (Network == Network.Silent)
+                while (Condition == Condition.Silent)
                     await Task.Delay(Look, stop.Token);
                 foreach (var target in to)
                     await target.WriteAsync(buffer.AsMemory(0, read), stop.Token);
@@ -129,17 +133,21 @@ internal sealed class TcpProxy : IAsyncDisposable
         }
     }
 
-    private sealed class Connection(TcpClient client) : IDisposable
-    {
-        private readonly ConcurrentBag<TcpClient> targets = [];
+    private static Socket NewSocket(EndPoint at) =>
+        new(at.AddressFamily, SocketType.Stream, at is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
 
-        public async Task<NetworkStream> ConnectAsync(int port, CancellationToken stopping)
+    private sealed class Connection(Socket client) : IDisposable
+    {
+        private readonly ConcurrentBag<Socket> targets = [];
+
+        public async Task<NetworkStream> ConnectAsync(EndPoint at, CancellationToken stopping)
         {
-            var target = new TcpClient { NoDelay = true };
+            var target = NewSocket(at);
             targets.Add(target);
-            await target.ConnectAsync(IPAddress.Loopback, port, stopping);
-            client.NoDelay = true;
-            return target.GetStream();
+            if (at is IPEndPoint)
+                client.NoDelay = target.NoDelay = true;
+            await target.ConnectAsync(at, stopping);
+            return new NetworkStream(target);
         }
 
         public void Abort()
