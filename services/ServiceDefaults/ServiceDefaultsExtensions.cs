@@ -16,6 +16,9 @@ namespace PiiMasking.ServiceDefaults;
 /// <summary>What every host of the product does alike: log format, telemetry, problem details, health.</summary>
 public static class ServiceDefaultsExtensions
 {
+    private const int MaxHeaderBytes = 16 << 10;
+    private const int MaxHeaders = 64;
+
     /// <summary>
     /// Adds console logging (one line an entry, UTC; JSON in a container), OpenTelemetry if <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set,
     /// problem details without exception text, health checks and <see cref="TimeProvider.System"/>.
@@ -33,7 +36,12 @@ public static class ServiceDefaultsExtensions
             failure => failure is Microsoft.AspNetCore.Http.BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError);
         builder.Services.AddHealthChecks();
         builder.Services.AddSingleton<Readiness>();
-        builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.AddServerHeader = false);
+        builder.Services.Configure<KestrelServerOptions>(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
+            kestrel.Limits.MaxRequestHeaderCount = MaxHeaders;
+        });
         AddConsole(builder);
         AddTelemetry(builder);
         return builder;

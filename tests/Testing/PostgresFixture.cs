@@ -23,6 +23,9 @@ public sealed class PostgresFixture : IAsyncLifetime
     /// <summary>Which of the two it is, and why.</summary>
     public string Description { get; private set; } = "not started";
 
+    /// <summary>Whether the server runs beside the tests and sees their files; not so in a container.</summary>
+    public bool IsOnThisMachine => server is not null;
+
     /// <summary>The superuser's connection to the database <c>postgres</c>.</summary>
     public string SuperuserConnectionString => superuser ?? throw new InvalidOperationException("The fixture has not been initialised.");
 

@@ -30,11 +30,7 @@ internal static class IntakeFeature
         builder.Services.AddHealthChecks().AddCheck<MaskingReadiness>("masking");
 
         builder.Services.AddOptions<KestrelServerOptions>().Configure<IOptions<IntakeOptions>>((kestrel, intake) =>
-        {
-            kestrel.Limits.MaxRequestBodySize = intake.Value.MaxBulkBytes;
-            kestrel.Limits.MaxRequestHeadersTotalSize = 16 << 10;
-            kestrel.Limits.MaxRequestHeaderCount = 64;
-        });
+            kestrel.Limits.MaxRequestBodySize = intake.Value.MaxBulkBytes);
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<IntakeOptions>>((host, intake) =>
             host.ShutdownTimeout = intake.Value.MaskingTimeout + AnswerTime);
     }

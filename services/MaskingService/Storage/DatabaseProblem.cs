@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Npgsql;
 
 namespace PiiMasking.MaskingService.Storage;
@@ -20,6 +21,8 @@ internal static class DatabaseProblem
         PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } => "the database has no connection left. Raise max_connections or use a pooler.",
         PostgresException e => $"the database answered with SQLSTATE {e.SqlState}.",
         NpgsqlException { InnerException: SocketException e } => $"the database cannot be reached ({e.SocketErrorCode}). Is it running, and are host and port right?",
+        NpgsqlException { InnerException: AuthenticationException } =>
+            "the database's certificate is not the one expected. Check Host and Root Certificate in ConnectionStrings.",
         NpgsqlException { InnerException: TimeoutException } or TimeoutException => "the database did not answer in time.",
         _ => $"the database connection failed ({exception.GetType().Name}).",
     };
