@@ -4,6 +4,8 @@ using PiiMasking.Benchmarks;
 Benchmark[] benchmarks =
 [
     MaskingBenchmark.Benchmark,
+    PoisonBenchmark.Benchmark,
+    MemoryBenchmark.Benchmark,
     StorageBenchmark.Benchmark,
     PipelineBenchmark.Benchmark,
 ];
