@@ -11,7 +11,9 @@ public sealed class LargeMessagesTests(RunningSystem running)
     [Fact]
     public async Task Messages_of_1_MiB_go_through_beside_small_ones_in_bounded_memory()
     {
-        var logins = Enumerable.Range(0, 40).SelectMany(number => new[]
+        // 200 of them are the long run.
+        var count = int.Parse(Environment.GetEnvironmentVariable("LARGE_MESSAGES") ?? "40", CultureInfo.InvariantCulture) / 4 * 4;
+        var logins = Enumerable.Range(0, count).SelectMany(number => new[]
         {
             new Sample(Padded(A.Login())),
             new Sample(number % 4 == 0 ? new string('x', Large) : A.Login()),
@@ -21,7 +23,7 @@ public sealed class LargeMessagesTests(RunningSystem running)
         var result = await running.DeliverAsync(logins);
 
         Assert.True(result.IsComplete, $"{result}");
-        Assert.Equal((110, 10), (result.Fate.Stored, result.Fate.Quarantined));
+        Assert.Equal(((count * 3) - (count / 4), count / 4), (result.Fate.Stored, result.Fate.Quarantined));
         Assert.All(
             new[] { running.System.Component, running.System.Ingestion, running.System.Masking, running.System.IngestionSidecar },
             program => Assert.InRange(PeakMegabytes(program.Process!.Id), 1, 600));
