@@ -26,6 +26,8 @@ internal sealed class Eraser(
     // Payloads may be as large as a message: a megabyte.
     private const int MessagesAtOnce = 100;
 
+    private static readonly TimeSpan FormerPartitionsInterval = TimeSpan.FromMilliseconds(500);
+
     private static readonly string FindLogins = Sql.Load("find_erased_logins.sql");
     private static readonly string FindQuarantined = Sql.Load("find_quarantined_of_users.sql");
     private static readonly string EraseQuarantined = Sql.Load("erase_from_quarantine.sql");
@@ -77,6 +79,7 @@ internal sealed class Eraser(
         if (await NameUsersAsync(pending, mac, stopping))
             pending = await ErasureStore.ReadPendingAsync(database.Source, stopping);
         await EraseLoginsAsync(stopping);
+        await WaitForFormerPartitionsAsync(stopping);
         var unknown = await EraseQuarantinedAsync(pending, mac, keys, stopping);
         foreach (var erasure in pending)
             await CompleteAsync(erasure, mac, unknown, stopping);
@@ -130,6 +133,24 @@ internal sealed class Eraser(
             await duplicates.RecountAsync(tokens, stopping);
         }
         while (found.Count == LoginsFoundAtOnce);
+    }
+
+    /// <summary>
+    /// What a rotation has taken out of the table holds the same logins under the former key until it is dropped, moments later. Nothing is
+    /// said to be gone before.
+    /// </summary>
+    private async Task WaitForFormerPartitionsAsync(CancellationToken stopping)
+    {
+        for (var asked = 0; ; asked++)
+        {
+            await using var command = database.Source.CreateCommand(
+                @"SELECT EXISTS (SELECT FROM pg_class WHERE relkind = 'r' AND relname LIKE 'user\_logins\_former\_%')");
+            if (await command.ExecuteScalarAsync(stopping) is not true)
+                return;
+            if (asked == 0)
+                logger.FormerPartitionsAreThere();
+            await Task.Delay(FormerPartitionsInterval, time, stopping);
+        }
     }
 
     private async Task<List<Found>> FindLoginsAsync(CancellationToken stopping)

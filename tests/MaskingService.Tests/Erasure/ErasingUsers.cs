@@ -192,6 +192,21 @@ public sealed class ErasingUsers(MigratedDatabases databases) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task It_is_not_said_to_be_done_while_a_rotation_has_left_former_partitions()
+    {
+        await system.Service.StoreAsync(Message(Login(userId: Someone), sentAt: Now.AddMinutes(-1)));
+        await system.Database.ExecuteAsync("CREATE TABLE user_logins_former_1 AS SELECT * FROM user_logins");
+
+        var asked = EraseAsync();
+        await Eventually.HoldsAsync("it waits", () => system.Service.Logs.Lines.Any(line => line.EventId == 1703));
+        Assert.Equal(0, await LoginsAsync());
+        Assert.True(await system.Database.ScalarAsync<bool>("SELECT completed_at IS NULL FROM erasures"));
+        await system.Database.ExecuteAsync("DROP TABLE user_logins_former_1");
+
+        Assert.Equal(1, (long)(await asked)["logins"]!);
+    }
+
+    [Fact]
     public async Task Broken_off_between_fingerprint_and_deletion_it_is_completed_by_whoever_runs_next()
     {
         var before = Enumerable.Range(0, 10).Select(_ => Message(Login(userId: Someone), sentAt: Now.AddMinutes(-1))).ToArray();
