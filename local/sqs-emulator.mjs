@@ -1,5 +1,7 @@
 // Starts the SQS emulator: node sqs-emulator.mjs PORT [DATA_FOLDER]
 // Quiet, on loopback only, ends on SIGTERM. With a data folder its queues outlive it, kill -9 included.
+// GET /_requests answers how many requests of each kind there were, for the benchmarks: SQS is paid by the request.
+import http from "node:http";
 import { Server } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { startFauxqs } from "fauxqs";
@@ -22,6 +24,17 @@ DatabaseSync.prototype.exec = function (sql) {
 const prepare = DatabaseSync.prototype.prepare;
 DatabaseSync.prototype.prepare = function (sql) {
   return prepare.call(this, sql.replace(/(approximate_(?:receive_count|first_receive_timestamp)) = \?/g, "$1 = coalesce(?, $1)"));
+};
+
+const requests = {};
+const emit = http.Server.prototype.emit;
+http.Server.prototype.emit = function (event, request, response) {
+  if (event === "request") {
+    if (request.url === "/_requests") return response.setHeader("content-type", "application/json").end(JSON.stringify(requests));
+    const action = request.headers["x-amz-target"]?.split(".").at(-1);
+    if (action) requests[action] = (requests[action] ?? 0) + 1;
+  }
+  return emit.apply(this, arguments);
 };
 
 const [port, dataDir] = process.argv.slice(2);
