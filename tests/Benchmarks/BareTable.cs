@@ -54,6 +54,48 @@ internal sealed class BareTable : IAsyncDisposable
         return (long)(await command.ExecuteScalarAsync(stopping))!;
     }
 
+    /// <summary>
+    /// Adds generated rows, with tokens as long and as random as real ones, to this month or to so many months back. Each month's are put into a
+    /// table of their own, indexed, and attached as its partition, in place of the one that was there.
+    /// </summary>
+    public async Task AddGeneratedAsync(int count, int months, CancellationToken stopping)
+    {
+        var thisMonth = TimeProvider.System.GetUtcNow().UtcDateTime.Date.AddDays(1 - TimeProvider.System.GetUtcNow().Day);
+        for (var back = 0; back < months; back++)
+        {
+            var month = thisMonth.AddMonths(-back);
+            var name = $"user_logins_{month:yyyy_MM}";
+            var next = month.AddMonths(1);
+            await using var add = owner.CreateCommand($"""
+                CREATE TABLE grown (LIKE user_logins INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+                DO $$ BEGIN
+                    IF to_regclass('{name}') IS NOT NULL THEN
+                        INSERT INTO grown SELECT * FROM {name};
+                        ALTER TABLE user_logins DETACH PARTITION {name};
+                        DROP TABLE {name};
+                    END IF;
+                END $$;
+                INSERT INTO grown (user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, message_id)
+                SELECT gen_random_uuid()::text, 'android',
+                    'ATGdT2' || left(encode(sha256(gen_random_uuid()::text::bytea), 'base64'), 42),
+                    'ATGdT2' || left(encode(sha256(gen_random_uuid()::text::bytea), 'base64'), 38),
+                    'RU', 2003000, date '{month:yyyy-MM-dd}' + number % 28, gen_random_uuid()
+                FROM generate_series(1, {count / months}) AS number;
+                ALTER TABLE grown RENAME TO {name};
+                ALTER TABLE user_logins ATTACH PARTITION {name} FOR VALUES FROM ('{month:yyyy-MM-dd}') TO ('{next:yyyy-MM-dd}');
+                """);
+            add.CommandTimeout = 0;
+            await add.ExecuteNonQueryAsync(stopping);
+        }
+
+        await using var settle = owner.CreateCommand("VACUUM ANALYZE user_logins");
+        settle.CommandTimeout = 0;
+        await settle.ExecuteNonQueryAsync(stopping);
+        await using var write = owner.CreateCommand("CHECKPOINT");
+        write.CommandTimeout = 0;
+        await write.ExecuteNonQueryAsync(stopping);
+    }
+
     /// <summary>Takes everything out of the table, so that whatever is measured next starts from the same.</summary>
     public async Task EmptyAsync(CancellationToken stopping)
     {

@@ -9,8 +9,9 @@ internal sealed record Benchmark(string Name, string Question, Func<BenchmarkRun
 /// <summary>One run of one benchmark: how large it is to be, and what it found.</summary>
 /// <param name="name">The benchmark's.</param>
 /// <param name="isSmoke">Only to see whether the benchmark works: as small as it gets, figures mean nothing.</param>
+/// <param name="rounds">How often everything is measured; null for as often as the benchmark finds right.</param>
 /// <param name="stopping">Ends it.</param>
-internal sealed class BenchmarkRun(string name, bool isSmoke, CancellationToken stopping)
+internal sealed class BenchmarkRun(string name, bool isSmoke, int? rounds, CancellationToken stopping)
 {
     private readonly List<ResultTable> tables = [];
     private readonly List<Figure> figures = [];
@@ -27,6 +28,12 @@ internal sealed class BenchmarkRun(string name, bool isSmoke, CancellationToken 
 
     /// <returns>The size that this run is to have.</returns>
     public T Size<T>(T full, T smoke) => isSmoke ? smoke : full;
+
+    /// <returns>How often everything is to be measured.</returns>
+    public int Rounds(int usual) => rounds ?? Size(usual, 1);
+
+    /// <summary>Tables are filled with no more rows than this.</summary>
+    public int MostRows { get; init; } = int.MaxValue;
 
     /// <summary>A line about what goes on, for whoever waits.</summary>
     public void Say(string line)

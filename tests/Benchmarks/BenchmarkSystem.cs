@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using PiiMasking.AppHost;
@@ -90,16 +92,29 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
     public void Resume() => System.Component.Process!.Send(Signal.Continue);
 
     /// <summary>Puts logins on the queue.</summary>
-    public async Task FillAsync(int count, CancellationToken stopping)
+    public Task FillAsync(int count, CancellationToken stopping) => SendAsync(count, stopping);
+
+    /// <summary>Puts logins on the queue.</summary>
+    /// <returns>Their message ids.</returns>
+    public async Task<IReadOnlyCollection<Guid>> SendAsync(int count, CancellationToken stopping)
     {
-        await System.Queue.SendAsync(SomeLogins.BodiesAsync(count), _ => { }, stopping);
-        sent += count;
+        var ids = new ConcurrentBag<Guid>();
+        await System.Queue.SendAsync(
+            SomeLogins.BodiesAsync(count),
+            batch =>
+            {
+                foreach (var id in batch)
+                    ids.Add(id);
+            },
+            stopping);
+        Interlocked.Add(ref sent, count);
+        return ids;
     }
 
-    /// <summary>Waits until the component has deleted everything that was put on the queue by <see cref="FillAsync"/>.</summary>
+    /// <summary>Waits until the component has deleted everything that was put on the queue by this.</summary>
     public async Task WaitUntilDeletedAsync(CancellationToken stopping)
     {
-        while (await DeletedAsync(stopping) < sent)
+        while (await DeletedAsync(stopping) < Interlocked.Read(ref sent))
             await Task.Delay(PollInterval, stopping);
     }
 
@@ -109,6 +124,10 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
         using var counters = JsonDocument.Parse(await http.GetStringAsync(new Uri(System.ComponentAddress, "/counters"), stopping));
         return counters.RootElement.GetProperty("deleted").GetInt64();
     }
+
+    /// <summary>Requests that the emulator has had, by SQS's names of them.</summary>
+    public async Task<Dictionary<string, long>> RequestsAsync(CancellationToken stopping) =>
+        await http.GetFromJsonAsync<Dictionary<string, long>>(new Uri(System.QueueEndpoint, "/_requests"), stopping) ?? [];
 
     public async ValueTask DisposeAsync()
     {

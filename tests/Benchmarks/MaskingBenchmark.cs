@@ -101,7 +101,7 @@ internal static class MaskingBenchmark
     /// <returns>The best round of each, in nanoseconds a call.</returns>
     private static Dictionary<string, double> MeasureAll(BenchmarkRun run, List<(string Name, Action Call)> calls)
     {
-        var rounds = run.Size(12, 1);
+        var rounds = run.Rounds(12);
         var callsPerRound = run.Size(200_000, 1_000);
         var best = calls.ToDictionary(one => one.Name, _ => double.PositiveInfinity);
         var allocated = calls.ToDictionary(one => one.Name, _ => 0L);

@@ -12,15 +12,22 @@ internal static class PipelineBenchmark
     private const string Loop = "one-by-one loop";
     private const int DefaultBatch = 100;
 
-    public static Benchmark Benchmark { get; } =
-        new("pipeline", "messages a second from SQS to the row, against receive-and-delete, against a plain loop", AnswerAsync);
+    public static Benchmark Benchmark { get; } = new(
+        "pipeline",
+        "messages a second from SQS to the row, against receive-and-delete, against a plain loop",
+        run => AnswerAsync(run, [DefaultBatch]));
 
-    private static async Task AnswerAsync(BenchmarkRun run)
+    public static Benchmark BatchSizes { get; } = new(
+        "batches",
+        "the same with other sizes of the component's batches",
+        run => AnswerAsync(run, run.Size<int[]>([1, 10, 100, 500], [10])));
+
+    private static async Task AnswerAsync(BenchmarkRun run, int[] batchSizes)
     {
         var table = run.AddTable(
-            "Messages a second", "broker", "batchSize", "dispatch", "SQS → row", Drain, Loop, "÷ receive and delete", "÷ loop");
+            "Messages a second", "batchSize", "dispatch", "SQS → row", Drain, Loop, "÷ receive and delete", "÷ loop");
         var cpu = run.AddTable("CPU time, µs a message", ["batchSize", "dispatch", .. BenchmarkSystem.ProgramNames, "all"]);
-        foreach (var batchSize in run.Size<int[]>([DefaultBatch, 1, 10, 500], [DefaultBatch]))
+        foreach (var batchSize in batchSizes)
             await MeasureAsync(run, table, cpu, batchSize);
     }
 
@@ -34,7 +41,7 @@ internal static class PipelineBenchmark
                 systems[dispatch] = await BenchmarkSystem.StartAsync(run, new SystemSetup { BatchSize = batchSize, IsConcurrent = isConcurrent });
 
             var measured = new Rounds();
-            var rounds = run.Size(5, 1);
+            var rounds = run.Rounds(5);
             var count = run.Size(batchSize == 1 ? 5_000 : 20_000, 200);
             foreach (var system in systems.Values)
                 system.Hold();
@@ -64,7 +71,7 @@ internal static class PipelineBenchmark
             {
                 var (drain, loop) = ($"{Drain} {dispatch}", $"{Loop} {dispatch}");
                 table.AddRow(
-                    "SQS", batchSize, dispatch, measured.Median(dispatch), measured.Median(drain), measured.Median(loop),
+                    batchSize, dispatch, measured.Median(dispatch), measured.Median(drain), measured.Median(loop),
                     measured.MedianRatio(dispatch, drain), measured.MedianRatio(dispatch, loop));
                 var times = BenchmarkSystem.ProgramNames.Select(program => measured.Median($"{program} {dispatch}")).ToArray();
                 cpu.AddRow([batchSize, dispatch, .. times.Cast<object>(), times.Sum()]);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using PiiMasking.Benchmarks;
 
 // One benchmark a run, by name; build with -c Release. --smoke only tries whether it works.
@@ -8,14 +9,38 @@ Benchmark[] benchmarks =
     MemoryBenchmark.Benchmark,
     StorageBenchmark.Benchmark,
     PipelineBenchmark.Benchmark,
+    PipelineBenchmark.BatchSizes,
+    InMemoryBenchmark.Benchmark,
+    LatencyBenchmark.Benchmark,
+    CostBenchmark.Benchmark,
+    AllocationBenchmark.Benchmark,
+    GrowthBenchmark.Benchmark,
 ];
 
-var names = args.Where(arg => arg != "--smoke").ToArray();
-var isSmoke = names.Length < args.Length;
-var chosen = names is ["all"] ? benchmarks : [.. benchmarks.Where(benchmark => names.Contains(benchmark.Name))];
-if (chosen.Length == 0 || (names is not ["all"] && chosen.Length < names.Length))
+var chosen = new List<Benchmark>();
+var isSmoke = false;
+int? rounds = null;
+var mostRows = int.MaxValue;
+var isUnderstood = args.Length > 0;
+foreach (var (arg, before) in args.Zip(args.Prepend("")))
 {
-    Console.Error.WriteLine("Usage: dotnet run -c Release --project tests/Benchmarks -- NAME… [--smoke]");
+    if (arg == "--smoke")
+        isSmoke = true;
+    else if (arg == "all")
+        chosen.AddRange(benchmarks);
+    else if (benchmarks.FirstOrDefault(benchmark => benchmark.Name == arg) is { } named)
+        chosen.Add(named);
+    else if (before == "--rounds" && int.TryParse(arg, CultureInfo.InvariantCulture, out var number) && number > 0)
+        rounds = number;
+    else if (before == "--most-rows" && int.TryParse(arg, CultureInfo.InvariantCulture, out var most) && most > 0)
+        mostRows = most;
+    else
+        isUnderstood &= arg is "--rounds" or "--most-rows";
+}
+
+if (!isUnderstood || chosen.Count == 0)
+{
+    Console.Error.WriteLine("Usage: dotnet run -c Release --project tests/Benchmarks -- NAME… [--rounds N] [--most-rows N] [--smoke]");
     Console.Error.WriteLine("all: each of these, one after the other");
     foreach (var benchmark in benchmarks)
         Console.Error.WriteLine($"{benchmark.Name}: {benchmark.Question}");
@@ -31,7 +56,7 @@ Console.CancelKeyPress += (_, pressed) =>
 foreach (var benchmark in chosen)
 {
     Console.Error.WriteLine($"{benchmark.Name}: {benchmark.Question}");
-    var run = new BenchmarkRun(benchmark.Name, isSmoke, stop.Token);
+    var run = new BenchmarkRun(benchmark.Name, isSmoke, rounds, stop.Token) { MostRows = mostRows };
     await benchmark.AnswerAsync(run);
     Report.Print(run);
     Console.Error.WriteLine($"  {Report.Save(run)}");

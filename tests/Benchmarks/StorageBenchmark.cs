@@ -1,8 +1,4 @@
 using System.Diagnostics;
-using System.Net.Http.Headers;
-using System.Net.Http.Json;
-using System.Text.Json;
-using PiiMasking.Contracts;
 
 namespace PiiMasking.Benchmarks;
 
@@ -25,17 +21,13 @@ internal static class StorageBenchmark
     {
         await using var system = await BenchmarkSystem.StartAsync(run);
         await using var table = new BareTable(system.System);
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false })
-        {
-            BaseAddress = new Uri($"http://127.0.0.1:{system.System.ToMasking.AppPort}"),
-        };
-        http.DefaultRequestHeaders.Add("dapr-api-token", system.System.ToMasking.AppToken);
+        using var service = new LoginsClient(system.System);
 
         var cells = (
             from loginsPerCall in run.Size<int[]>([1, 10, 100, 500], [10])
             from callers in run.Size<int[]>([1, 4, 16], [4])
             select (LoginsPerCall: loginsPerCall, Callers: callers)).ToArray();
-        var rounds = run.Size(5, 1);
+        var rounds = run.Rounds(5);
         var measured = new Rounds();
         // The first round only warms up.
         for (var round = 0; round <= rounds; round++)
@@ -45,7 +37,7 @@ internal static class StorageBenchmark
             {
                 var logins = run.Size(Math.Min(20_000, loginsPerCall * callers * 300), 100);
                 var copied = await CopyAsync(run, table, run.Size(20_000, 100));
-                var posted = await PostAsync(http, logins, loginsPerCall, callers, run.Stopping);
+                var posted = await service.PostAsync(logins, loginsPerCall, callers, run.Stopping);
                 if (round == 0)
                     continue;
                 measured.Add($"{Copy} {loginsPerCall} {callers}", copied);
@@ -80,27 +72,5 @@ internal static class StorageBenchmark
         var took = Stopwatch.StartNew();
         await table.CopyAsync(rows, RowsPerCommit, Writers, run.Stopping);
         return count / took.Elapsed.TotalSeconds;
-    }
-
-    private static async Task<double> PostAsync(HttpClient http, int logins, int loginsPerCall, int callers, CancellationToken stopping)
-    {
-        var now = TimeProvider.System.GetUtcNow();
-        var bodies = Enumerable.Range(0, logins / loginsPerCall)
-            .Select(_ => Enumerable.Range(0, loginsPerCall).Select(_ => SomeLogins.Message(now)).ToArray())
-            .Select(messages => JsonSerializer.SerializeToUtf8Bytes(new LoginBatch(messages), ContractsJson.Default.LoginBatch))
-            .ToArray();
-        var took = Stopwatch.StartNew();
-        var options = new ParallelOptions { MaxDegreeOfParallelism = callers, CancellationToken = stopping };
-        await Parallel.ForEachAsync(bodies, options, async (body, cancelled) =>
-        {
-            using var content = new ByteArrayContent(body);
-            content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-            using var response = await http.PostAsync(new Uri(LoginBatch.Route, UriKind.Relative), content, cancelled);
-            response.EnsureSuccessStatusCode();
-            var result = await response.Content.ReadFromJsonAsync(ContractsJson.Default.LoginBatchResult, cancelled);
-            if (result!.Outcomes.Any(outcome => outcome != LoginOutcome.Stored))
-                throw new InvalidOperationException("A login was not stored.");
-        });
-        return bodies.Length * loginsPerCall / took.Elapsed.TotalSeconds;
     }
 }
