@@ -50,11 +50,11 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
 
     public LocalSystem System { get; }
 
-    /// <summary>All programs by name, for what is measured of each process.</summary>
+    /// <summary>All programs by name, for what is measured of each process. Without a queue there are neither component nor emulator.</summary>
     public IEnumerable<(string Name, ChildProcess Process)> Programs => ProgramNames.Zip(new[]
     {
         System.Component, System.IngestionSidecar, System.Ingestion, System.MaskingSidecar, System.Masking, System.Postgres, System.Emulator,
-    }.Select(program => program.Process!));
+    }.Select(program => program.Process!)).Where(program => program.Second is not null);
 
     /// <summary>CPU time of each program so far.</summary>
     public Dictionary<string, TimeSpan> CpuTimes() => Programs.ToDictionary(program => program.Name, program => CpuTime.Of(program.Process.Id));

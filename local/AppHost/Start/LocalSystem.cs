@@ -15,13 +15,19 @@ internal sealed record LocalSystemOptions
     /// <summary>Log at debug level.</summary>
     public bool Debug { get; init; }
 
-    /// <summary>The folder of component sets; each sidecar loads common and local.</summary>
+    /// <summary>The folder of component sets; each sidecar loads common and one other.</summary>
     public string Components { get; init; } = Path.Combine(Repository.Root, "components");
+
+    /// <summary>Folder of the other one; null for local.</summary>
+    public string? Set { get; init; }
+
+    /// <summary>The folder that sidecars load besides common.</summary>
+    public string SetFolder => Set ?? Path.Combine(Components, "local");
 
     /// <summary>Keeps the queue in memory: faster, and gone with the system.</summary>
     public bool QueueInMemory { get; init; }
 
-    /// <summary>Whether the component set's broker is the queue; there is then something to wait for.</summary>
+    /// <summary>Whether the component set's broker is the queue; if not, neither it nor the component is started.</summary>
     public bool HasQueue { get; init; } = true;
 
     /// <summary>Variables for each program of ours.</summary>
@@ -106,6 +112,9 @@ internal sealed class LocalSystem : IAsyncDisposable
     public LoginQueue Queue => queue ?? throw new InvalidOperationException("The queue has not been started.");
 
     public Uri QueueEndpoint => emulator?.Endpoint ?? throw new InvalidOperationException("The queue has not been started.");
+
+    /// <summary>The ingestion sidecar's API: its address and token.</summary>
+    public Sidecar IngestionApi => ingestionSidecar;
 
     public Supervised Postgres { get; }
 
@@ -204,7 +213,9 @@ internal sealed class LocalSystem : IAsyncDisposable
     private async Task StartEverythingAsync(CancellationToken stopping)
     {
         using var start = new JointStart(stopping);
-        var (database, queue, component) = (StartDatabaseAsync(start.Token), StartQueueAsync(start.Token), StartComponentAsync(start.Token));
+        var database = StartDatabaseAsync(start.Token);
+        var queue = options.HasQueue ? StartQueueAsync(start.Token) : Task.CompletedTask;
+        var component = options.HasQueue ? StartComponentAsync(start.Token) : Task.CompletedTask;
         // A sidecar reads the secrets once, and looks for the component's socket once.
         var maskingSidecar = StartSidecarAsync(MaskingSidecar, after: queue, start.Token);
         var ingestionSidecar = StartSidecarAsync(IngestionSidecar, after: Task.WhenAll(queue, component), start.Token);
@@ -369,10 +380,10 @@ internal sealed class LocalSystem : IAsyncDisposable
         options.Debug);
 
     private ChildProcessStart IngestionSidecarStart(SidecarProgram program) =>
-        ingestionSidecar.Start(program, options.Components, run, run.Sockets, Log("sidecar-ingestion"), options.Debug, appHealthPath: ReadyProbe);
+        ingestionSidecar.Start(program, options, run, run.Sockets, Log("sidecar-ingestion"), appHealthPath: ReadyProbe);
 
     private ChildProcessStart MaskingSidecarStart(SidecarProgram program) =>
-        maskingSidecar.Start(program, options.Components, run, run.NoSockets, Log("sidecar-masking"), options.Debug);
+        maskingSidecar.Start(program, options, run, run.NoSockets, Log("sidecar-masking"));
 
     private async Task WatchAsync()
     {

@@ -46,14 +46,13 @@ internal sealed class Sidecar : IDisposable
     public string AppToken { get; } = NewToken();
 
     /// <param name="program">daprd or the stand-in, which takes the same flags.</param>
-    /// <param name="components">The folder of component sets.</param>
+    /// <param name="options">Which components it loads, and how it logs.</param>
     /// <param name="run">Its working folder.</param>
     /// <param name="sockets">Where it looks for pluggable components.</param>
     /// <param name="logFile">Receives its output.</param>
-    /// <param name="debug">Log at debug level.</param>
     /// <param name="appHealthPath">Deliver only while this path of the app answers 2xx; null to take it for healthy.</param>
     public ChildProcessStart Start(
-        SidecarProgram program, string components, RunFolder run, string sockets, string logFile, bool debug, string? appHealthPath = null)
+        SidecarProgram program, LocalSystemOptions options, RunFolder run, string sockets, string logFile, string? appHealthPath = null)
     {
         List<string> arguments =
         [
@@ -65,13 +64,13 @@ internal sealed class Sidecar : IDisposable
             "--dapr-internal-grpc-port", internalGrpc.ToString(),
             "--dapr-listen-addresses", "127.0.0.1",
             "--dapr-internal-grpc-listen-address", "127.0.0.1",
-            "--resources-path", Path.Combine(components, "common"),
-            "--resources-path", Path.Combine(components, "local"),
-            "--config", Path.Combine(components, "local", $"configuration-{AppId}.yaml"),
+            "--resources-path", Path.Combine(options.Components, "common"),
+            "--resources-path", options.SetFolder,
+            "--config", Path.Combine(options.SetFolder, $"configuration-{AppId}.yaml"),
             "--config", run.NameResolution,
             "--enable-metrics=false",
             "--dapr-graceful-shutdown-seconds", "3",
-            "--log-level", debug ? "debug" : "info",
+            "--log-level", options.Debug ? "debug" : "info",
         ];
         if (appHealthPath is not null)
         {
