@@ -24,6 +24,9 @@ internal sealed record AppHostOptions
     /// <summary>Which sidecar to use.</summary>
     public SidecarChoice Sidecar { get; init; }
 
+    /// <summary>Send one login, print its trace, and end.</summary>
+    public bool Trace { get; init; }
+
     /// <summary>Let everything log at debug level.</summary>
     public bool Debug { get; init; }
 
@@ -80,6 +83,7 @@ internal static class CommandLine
             Description = "daprd, the stand-in of this repository (local), or daprd if it is on the PATH (auto)",
             DefaultValueFactory = _ => "auto",
         };
+        var trace = new Option<bool>("--trace") { Description = "Send one login, print its trace from the queue to the row, and end" };
         var debug = new Option<bool>("--debug") { Description = "Let everything write its log at debug level" };
 
         var state = new Option<DirectoryInfo>("--state") { Description = "Keep data, queue, keysets and logs in this folder instead of .local" };
@@ -96,7 +100,7 @@ internal static class CommandLine
 
         var command = new RootCommand("Brings up the whole system on this machine, sends logins through it and shows what became of them.")
         {
-            once, messages, file, reset, only, sidecar, debug, state,
+            once, messages, file, reset, only, sidecar, trace, debug, state,
         };
         command.Validators.Add(result =>
         {
@@ -104,6 +108,12 @@ internal static class CommandLine
                 result.AddError("--file and --messages do not go together: the file's lines are sent instead of samples.");
             if (result.GetResult(only) is { Implicit: false } && result.GetResult(state) is { Implicit: false })
                 result.AddError("--only backing and --state do not go together: `dapr run -f .` looks for the secrets in .local.");
+            if (result.GetResult(trace) is { Implicit: false }
+                && new Option[] { messages, file, only }.Any(other => result.GetResult(other) is { Implicit: false }))
+            {
+                result.AddError("--trace sends one login of its own: it does not go together with --messages, --file and --only.");
+            }
+
             if (result.GetResult(only) is { Implicit: false } && result.GetResult(once) is { Implicit: false })
                 result.AddError("--only backing and --once do not go together: without the services nothing gets through.");
         });
@@ -120,6 +130,7 @@ internal static class CommandLine
                 "local" => SidecarChoice.Local,
                 _ => SidecarChoice.Auto,
             },
+            Trace = parsed.GetValue(trace),
             Debug = parsed.GetValue(debug),
             State = parsed.GetValue(state),
         }));

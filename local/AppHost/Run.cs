@@ -15,13 +15,22 @@ internal sealed class Run(AppHostOptions options, State state, Screen screen)
             screen.Note($"Removed the data, the queue and the keysets of earlier runs from {state.Folder}");
         }
 
+        await using var collector = options.Trace ? new SpanCollector() : null;
         var how = new LocalSystemOptions { Sidecar = options.Sidecar, OnlyBacking = options.OnlyBacking, Debug = options.Debug };
+        if (collector is not null)
+            how = how with { Environment = collector.Environment };
         await using var system = await LocalSystem.StartAsync(how, state, screen.Note, stopping);
         if (options.OnlyBacking)
         {
             screen.Headline("Ready for `dapr run -f .` in another terminal. Ctrl-C stops it.");
             NotePeople(system);
             return await StayUpAsync(system, stopping);
+        }
+
+        if (collector is not null)
+        {
+            await ShowTraceAsync(new TracedLogin(system, collector, TimeProvider.System), stopping);
+            return Done;
         }
 
         var isThrough = await DeliverAsync(system, stopping);
@@ -44,6 +53,14 @@ internal sealed class Run(AppHostOptions options, State state, Screen screen)
             + $"with a token for {PeopleAccess.Lifetime.TotalHours:0} hours:");
         screen.Whole($"export PEOPLE={system.PeopleAddress.GetLeftPart(UriPartial.Authority)}");
         screen.Whole($"export TOKEN={system.People.NewToken(TimeProvider.System)}");
+    }
+
+    private async Task ShowTraceAsync(TracedLogin login, CancellationToken stopping)
+    {
+        var spans = await login.SendAsync(SampleLogins.Make(1).Single().Body, stopping);
+        screen.Headline($"Trace {login.TraceId} of one login");
+        foreach (var line in login.Describe(spans))
+            screen.Whole(line);
     }
 
     private static async Task<int> StayUpAsync(LocalSystem system, CancellationToken stopping)

@@ -78,6 +78,9 @@ internal readonly struct Envelope
         }
     }
 
+    /// <summary>CloudEvents' extension of that name; null if it is not there.</summary>
+    public string? TraceParent => members.TraceParent.TryGetString(body, out var text) ? text : null;
+
     /// <summary>Takes out what is inside.</summary>
     /// <param name="content">Bytes of the message inside; for <c>data</c> that is JSON, the text of that JSON.</param>
     /// <param name="reason">Why there are none, when the method returns false.</param>
@@ -148,7 +151,7 @@ internal readonly struct Envelope
     /// <summary>The members that matter, of either kind of envelope.</summary>
     private struct Members
     {
-        public Value SpecVersion, Id, Source, Type, Time, Data, DataBase64;
+        public Value SpecVersion, Id, Source, Type, Time, Data, DataBase64, TraceParent;
         public Value SnsType, MessageId, TopicArn, Timestamp, Message;
         public bool HasDuplicate;
 
@@ -163,6 +166,7 @@ internal readonly struct Envelope
             if (JsonText.NameIs(in reader, "time"u8)) return ref Time;
             if (JsonText.NameIs(in reader, "data"u8)) return ref Data;
             if (JsonText.NameIs(in reader, "data_base64"u8)) return ref DataBase64;
+            if (JsonText.NameIs(in reader, "traceparent"u8)) return ref TraceParent;
             if (JsonText.NameIs(in reader, "Type"u8)) return ref SnsType;
             if (JsonText.NameIs(in reader, "MessageId"u8)) return ref MessageId;
             if (JsonText.NameIs(in reader, "TopicArn"u8)) return ref TopicArn;

@@ -7,6 +7,9 @@ namespace PiiMasking.Logins;
 /// <param name="Payload">The bytes the producer sent, exactly; <see cref="MessageReader.ParsePayload"/> reads them again.</param>
 public sealed record IncomingMessage(Guid MessageId, DateTimeOffset? SentAt, ParseOutcome Outcome, ReadOnlyMemory<byte> Payload)
 {
+    /// <summary>W3C trace context that its envelope names, unchecked; null if there is none.</summary>
+    public string? TraceParent { get; init; }
+
     /// <returns>The id: the payload may hold personal data.</returns>
     public override string ToString() => MessageId.ToString();
 }

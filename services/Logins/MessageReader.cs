@@ -65,14 +65,16 @@ public static class MessageReader
     {
         var outcome = LoginParser.Parse(entry.Body.Span, out var isMeantAsLogin);
         MessageIdentity? identity = null;
+        string? trace = null;
         if (outcome is not ParseOutcome.Accepted && !isMeantAsLogin && Envelope.TryRead(entry.Body, out var envelope))
         {
             identity = envelope.Identity;
+            trace = envelope.TraceParent;
             outcome = envelope.TryOpen(out var content, out var reason) ? ParsePayload(content, MaxNesting - 1) : Rejected(reason);
         }
 
         var known = identity ?? MessageIdentity.FromMetadata(entry.Metadata, entry.Topic) ?? MessageIdentity.Fresh(now);
-        return new IncomingMessage(known.Id, known.SentAt, outcome, entry.Body);
+        return new IncomingMessage(known.Id, known.SentAt, outcome, entry.Body) { TraceParent = trace };
     }
 
     private static IncomingMessage ReadElement(ReadOnlyMemory<byte> element, DateTimeOffset now)
@@ -83,9 +85,8 @@ public static class MessageReader
             return new IncomingMessage(fresh.Id, fresh.SentAt, Rejected(RejectReason.EnvelopeMalformed), element);
         }
 
-        return envelope.TryOpen(out var payload, out var reason)
-            ? new IncomingMessage(identity.Id, identity.SentAt, ParsePayload(payload), payload)
-            : new IncomingMessage(identity.Id, identity.SentAt, Rejected(reason), element);
+        var (outcome, payload) = envelope.TryOpen(out var content, out var reason) ? (ParsePayload(content), content) : (Rejected(reason), element);
+        return new IncomingMessage(identity.Id, identity.SentAt, outcome, payload) { TraceParent = envelope.TraceParent };
     }
 
     private static bool IsBatch(string? contentType) =>

@@ -17,11 +17,15 @@ public sealed class RunningSystem : IAsyncLifetime
     private readonly ScratchFolder scratch = new();
     private readonly ConcurrentQueue<string> said = new();
     private State? state;
+    private SpanCollector? spans;
     private LocalSystem? system;
 
     internal LocalSystem System => system ?? throw new InvalidOperationException("The system has not been started.");
 
     internal State State => state ?? throw new InvalidOperationException("The system has not been started.");
+
+    /// <summary>Where the programs export the spans of those traces that a producer has begun.</summary>
+    internal SpanCollector Spans => spans ?? throw new InvalidOperationException("The system has not been started.");
 
     /// <summary>What AppHost told its user.</summary>
     public IReadOnlyCollection<string> Said => said;
@@ -29,13 +33,17 @@ public sealed class RunningSystem : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         state = State.TakeFirst(scratch["state"]);
-        system = await LocalSystem.StartAsync(new LocalSystemOptions { Debug = true }, state, said.Enqueue, default);
+        spans = new SpanCollector();
+        var options = new LocalSystemOptions { Debug = true, Environment = spans.Environment };
+        system = await LocalSystem.StartAsync(options, state, said.Enqueue, default);
     }
 
     public async ValueTask DisposeAsync()
     {
         if (system is not null)
             await system.DisposeAsync();
+        if (spans is not null)
+            await spans.DisposeAsync();
         state?.Dispose();
         scratch.Dispose();
     }

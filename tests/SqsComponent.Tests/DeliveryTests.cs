@@ -142,7 +142,10 @@ public sealed class DeliveryTests(SqsEmulatorFixture sqs, SharedComponent shared
         var batch = await stream.NextAsync();
 
         Assert.Equal(valid, batch.Events[0].Json.TryGetProperty("traceparent", out var got) && got.GetString() == traceParent);
-        Assert.Equal(["sqs-message-count", "sqs-queue"], batch.Response.Metadata.Keys.Order());
+        string[] metadata = valid ? ["sqs-message-count", "sqs-queue", "traceparent"] : ["sqs-message-count", "sqs-queue"];
+        Assert.Equal(metadata, batch.Response.Metadata.Keys.Order());
+        // Nobody collects spans in this component, so the app continues the producer's.
+        Assert.Equal(valid ? traceParent : null, batch.Response.Metadata.GetValueOrDefault("traceparent"));
     }
 
     [Fact]

@@ -56,6 +56,18 @@ internal sealed class LoginQueue : IDisposable
             BatchesAsync(bodies, stopping), options, async (batch, cancelled) => sent(await SendBatchAsync(queue, batch, cancelled)));
     }
 
+    /// <summary>Sends one message whose producer is traced.</summary>
+    /// <param name="body">The message.</param>
+    /// <param name="traceParent">W3C trace context: the message attribute <c>traceparent</c>.</param>
+    /// <param name="stopping">Ends it.</param>
+    public async Task SendAsync(string body, string traceParent, CancellationToken stopping) =>
+        await client.SendMessageAsync(
+            new SendMessageRequest(await UrlAsync(stopping), body)
+            {
+                MessageAttributes = new() { ["traceparent"] = new() { DataType = "String", StringValue = traceParent } },
+            },
+            stopping);
+
     /// <returns>What waits, what is with the component, and what was given up.</returns>
     public async Task<LoginQueueDepth> DepthAsync(CancellationToken stopping)
     {

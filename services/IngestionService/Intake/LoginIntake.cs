@@ -21,6 +21,7 @@ internal sealed class LoginIntake(MaskingClient masking, IntakeMetrics metrics, 
                 messages.Add(new Pending(entry, message, ToLogin(message)));
         }
 
+        using var span = IntakeSpan.Start(entries, messages);
         await SendAsync(messages);
 
         // The database will never take these rows. Only their exact bytes in the quarantine make them durable.
@@ -87,6 +88,7 @@ internal sealed class LoginIntake(MaskingClient masking, IntakeMetrics metrics, 
     internal sealed class Pending(int entry, IncomingMessage message, LoginMessage sent)
     {
         public int Entry => entry;
+        public string? TraceParent => message.TraceParent;
         public LoginMessage Sent { get; private set; } = sent;
         public LoginOutcome Outcome { get; set; } = LoginOutcome.Retry;
 

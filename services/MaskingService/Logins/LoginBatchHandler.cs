@@ -66,7 +66,7 @@ internal sealed class LoginBatchHandler(
             return new BatchOutcome.Busy();
 
         var outcomes = Array.ConvertAll(messages, message => message.Outcome);
-        metrics.Record(messages, now);
+        metrics.Record(messages, time.GetUtcNow());
         var quarantined = messages.Where(message => message.Outcome is LoginOutcome.Quarantined).ToArray();
         quarantine.Added(quarantined.Length, quarantined.Sum(message => (long)message.SealedPayload.Length));
         logger.BatchDone(

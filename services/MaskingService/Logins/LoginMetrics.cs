@@ -19,6 +19,8 @@ internal sealed class LoginMetrics
     }
 
     /// <summary>Counts messages whose outcome is set.</summary>
+    /// <param name="batch">Committed, or known not to be.</param>
+    /// <param name="now">After the commit.</param>
     public void Record(IReadOnlyList<PendingMessage> batch, DateTimeOffset now)
     {
         foreach (var group in batch.CountBy(message => (message.Outcome, message.Rejection?.Reason)))

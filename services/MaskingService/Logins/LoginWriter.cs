@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -11,9 +13,13 @@ namespace PiiMasking.MaskingService.Logins;
 /// The bounded buffer between calls and transactions. A writer takes whatever calls are waiting, up to a number of messages, and commits them
 /// together: a quiet queue gets small transactions at once, a full one gets large ones.
 /// </summary>
-internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> options, ILogger<LoginWriter> logger) : IHostedService, IDisposable
+internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> options, IMeterFactory meters, ILogger<LoginWriter> logger)
+    : IHostedService, IDisposable
 {
-    private sealed record Call(IReadOnlyList<PendingMessage> Messages, TaskCompletionSource Done);
+    /// <param name="Trace">Of the request; default if nobody collects spans.</param>
+    private sealed record Call(IReadOnlyList<PendingMessage> Messages, ActivityContext Trace, TaskCompletionSource Done);
+
+    private static readonly ActivitySource Source = new(LoginMetrics.MeterName);
 
     private readonly Channel<Call> waiting = Channel.CreateBounded<Call>(options.Value.MaxWaitingCalls);
     private readonly CancellationTokenSource abort = new();
@@ -24,7 +30,7 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
     /// <exception cref="OperationCanceledException">The caller went away; the messages may be committed all the same.</exception>
     public async Task<bool> TryWriteAsync(IReadOnlyList<PendingMessage> messages, CancellationToken cancellation)
     {
-        var call = new Call(messages, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        var call = new Call(messages, Activity.Current?.Context ?? default, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         using (var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
         {
             patience.CancelAfter(options.Value.MaxWait);
@@ -49,6 +55,8 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
     /// <inheritdoc />
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        meters.Create(LoginMetrics.MeterName).CreateObservableGauge(
+            "pii.writer.fill", ObserveFill, "{share}", "Share of the places for calls that wait for a transaction; at 1 the next call waits outside.");
         writers = Task.WhenAll(Enumerable.Range(0, options.Value.Writers).Select(_ => Task.Run(WriteAllAsync, CancellationToken.None)));
         return Task.CompletedTask;
     }
@@ -81,8 +89,13 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
         }
     }
 
+    private double ObserveFill() => (double)waiting.Reader.Count / options.Value.MaxWaitingCalls;
+
     private async Task WriteAsync(List<Call> calls)
     {
+        // One transaction for several calls: it is a part of the first one's trace, and linked to the others'.
+        using var span = Source.StartActivity(
+            "store logins", ActivityKind.Internal, calls[0].Trace, links: calls.Skip(1).Select(call => new ActivityLink(call.Trace)));
         var messages = calls.SelectMany(call => call.Messages);
         try
         {

@@ -1,6 +1,8 @@
 using System.Data.Common;
 using Microsoft.Extensions.Options;
 using Npgsql;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
 using PiiMasking.MaskingService.Keys;
 using PiiMasking.MaskingService.People;
 using PiiMasking.MaskingService.Retention;
@@ -42,6 +44,9 @@ internal static class StorageFeature
         builder.Services.AddHostedService<PartitionKeeper>();
         builder.Services.AddHealthChecks().AddCheck<DatabaseHealth>("database");
         builder.Services.AddSingleton<DatabaseHealth>();
+        // Statements as they are written in .sql files, without the values of their parameters; and the connection pools.
+        builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.AddNpgsql());
+        builder.Services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddMeter("Npgsql"));
     }
 
     /// <summary>

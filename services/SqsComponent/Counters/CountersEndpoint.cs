@@ -5,7 +5,12 @@ namespace PiiMasking.SqsComponent.Counters;
 
 internal static partial class CountersEndpoint
 {
-    public static void AddCounters(this WebApplicationBuilder builder) => builder.Services.AddSingleton<MessageCounters>();
+    public static void AddCounters(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<MessageCounters>();
+        builder.Services.AddSingleton<QueueDepths>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<QueueDepths>());
+    }
 
     public static void MapCounters(this IEndpointRouteBuilder routes) => routes.MapGet("/counters", Read);
 

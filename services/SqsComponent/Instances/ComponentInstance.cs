@@ -19,6 +19,7 @@ internal sealed class ComponentInstance
     private readonly QueueDirectory directory;
     private readonly ConcurrentDictionary<string, Lazy<QueuePump>> pumps = new(StringComparer.Ordinal);
     private readonly MessageCounters counters;
+    private readonly QueueDepths depths;
     private readonly TimeProvider time;
     private readonly ILoggerFactory loggers;
     private readonly Action<Task> pumpStarted;
@@ -27,6 +28,7 @@ internal sealed class ComponentInstance
     /// <param name="settings">What it asks for.</param>
     /// <param name="sqs">Of these settings; disposed with this.</param>
     /// <param name="counters">Of the process.</param>
+    /// <param name="depths">Of the process.</param>
     /// <param name="time">Clock of the subscriptions.</param>
     /// <param name="loggers">Of the process.</param>
     /// <param name="pumpStarted">Is given the end of each pump: it fails only by a mistake of ours.</param>
@@ -35,6 +37,7 @@ internal sealed class ComponentInstance
         SqsSettings settings,
         SqsClient sqs,
         MessageCounters counters,
+        QueueDepths depths,
         TimeProvider time,
         ILoggerFactory loggers,
         Action<Task> pumpStarted)
@@ -43,6 +46,7 @@ internal sealed class ComponentInstance
         Settings = settings;
         this.sqs = sqs;
         this.counters = counters;
+        this.depths = depths;
         this.time = time;
         this.loggers = loggers;
         this.pumpStarted = pumpStarted;
@@ -112,6 +116,7 @@ internal sealed class ComponentInstance
     public async Task FinishAsync(CancellationToken giveUp)
     {
         await Task.WhenAll(Pumps.Select(pump => pump.FinishAsync(giveUp)));
+        depths.Forget(sqs);
         sqs.Dispose();
     }
 
@@ -121,6 +126,7 @@ internal sealed class ComponentInstance
         foreach (var pump in Pumps)
             await pump.RetireAsync();
         await Task.WhenAll(Pumps.Select(pump => pump.Completion));
+        depths.Forget(sqs);
         sqs.Dispose();
     }
 
@@ -143,6 +149,7 @@ internal sealed class ComponentInstance
                 directory.Forget(queue);
                 return directory.UrlOfAsync(queue, stop);
             });
+        depths.Watch(queue, sqs, url, pump.OldestSentAtAsync);
         pumpStarted(pump.Completion);
         return pump;
     }

@@ -8,6 +8,7 @@ namespace PiiMasking.SqsComponent.Instances;
 /// <summary>The Component files that sidecars have initialised here, by metadata.name. Thread-safe.</summary>
 internal sealed class ComponentInstances(
     MessageCounters counters,
+    QueueDepths depths,
     TimeProvider time,
     ILoggerFactory loggers,
     SidecarSightings sightings,
@@ -54,7 +55,8 @@ internal sealed class ComponentInstances(
                 }
 
                 var replaced = Find(name);
-                instances[name] = new ComponentInstance(name, settings, sqs, counters, time, loggers, pump => _ = ReportMistakeAsync(pump));
+                instances[name] = new ComponentInstance(
+                    name, settings, sqs, counters, depths, time, loggers, pump => _ = ReportMistakeAsync(pump));
                 if (replaced is not null)
                     retiring.Add(replaced.RetireAsync());
                 logger.Initialised(name, SqsClients.Place(settings));

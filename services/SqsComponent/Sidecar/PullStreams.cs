@@ -20,6 +20,9 @@ internal sealed class PullStreams(SidecarSightings sightings, ILogger<PullStream
     private const string QueueHeader = "sqs-queue";
     private const string CountHeader = "sqs-message-count";
 
+    // By this name daprd hands it on: as a header, or in an entry's metadata.
+    private const string TraceHeader = "traceparent";
+
     public async Task RunAsync(
         ComponentInstance instance,
         Topic topic,
@@ -68,8 +71,9 @@ internal sealed class PullStreams(SidecarSightings sightings, ILogger<PullStream
         CancellationToken cancelled)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancelled);
-        var answers = TakeAnswersAsync(pump, subscription, requests, ended.Token);
-        var batches = WriteBatchesAsync(subscription, queue, responses, ended.Token);
+        using var spans = new DeliverySpans(queue);
+        var answers = TakeAnswersAsync(pump, subscription, requests, spans, ended.Token);
+        var batches = WriteBatchesAsync(subscription, queue, responses, spans, ended.Token);
         var first = await Task.WhenAny(answers, batches);
         await ended.CancelAsync();
         // The other direction ends with the first, in whatever way; it only must not be left running.
@@ -85,18 +89,28 @@ internal sealed class PullStreams(SidecarSightings sightings, ILogger<PullStream
     }
 
     private static async Task TakeAnswersAsync(
-        QueuePump pump, Subscription subscription, IAsyncStreamReader<PullMessagesRequest> requests, CancellationToken ended)
+        QueuePump pump,
+        Subscription subscription,
+        IAsyncStreamReader<PullMessagesRequest> requests,
+        DeliverySpans spans,
+        CancellationToken ended)
     {
         while (await requests.MoveNext(ended))
         {
             var request = requests.Current;
-            if (request.AckMessageId.Length > 0)
-                await pump.AnswerAsync(subscription, request.AckMessageId, succeeded: request.AckError is null, ended);
+            if (request.AckMessageId.Length == 0)
+                continue;
+            spans.End(request.AckMessageId, succeeded: request.AckError is null);
+            await pump.AnswerAsync(subscription, request.AckMessageId, succeeded: request.AckError is null, ended);
         }
     }
 
     private static async Task WriteBatchesAsync(
-        Subscription subscription, string queue, IServerStreamWriter<PullMessagesResponse> responses, CancellationToken ended)
+        Subscription subscription,
+        string queue,
+        IServerStreamWriter<PullMessagesResponse> responses,
+        DeliverySpans spans,
+        CancellationToken ended)
     {
         var source = CloudEventsBatch.SourceOf(queue);
         await foreach (var handover in subscription.Handovers.ReadAllAsync(ended))
@@ -116,6 +130,8 @@ internal sealed class PullStreams(SidecarSightings sightings, ILogger<PullStream
                 // Written to the stream before the buffer is given back.
                 Data = UnsafeByteOperations.UnsafeWrap(buffer.Written),
             };
+            if (spans.Start(handover) is { } trace)
+                response.Metadata[TraceHeader] = trace;
             await responses.WriteAsync(response, ended);
         }
     }

@@ -78,6 +78,9 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
 
     public bool IsEmpty => byId.Count == 0;
 
+    /// <summary>When the oldest message was sent that is not finished. Looks at each.</summary>
+    public DateTimeOffset? OldestSentAt => byId.Values.Min(message => message.Message.SentAt);
+
     public bool Blocked => outage.Blocked;
 
     /// <summary>How long messages are kept when there is no stream for them.</summary>

@@ -139,6 +139,17 @@ internal sealed class QueuePump
             await answered.Task.WaitAsync(giveUp);
     }
 
+    /// <summary>When the oldest message was sent that is here and not finished; null if there is none, or the pump has finished.</summary>
+    public async Task<DateTimeOffset?> OldestSentAtAsync()
+    {
+        var answer = new TaskCompletionSource<DateTimeOffset?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!await PostAsync(() => answer.SetResult(holdings.OldestSentAt), CancellationToken.None))
+            return null;
+        // The loop may have ended between the two.
+        await Task.WhenAny(answer.Task, loop);
+        return answer.Task.IsCompletedSuccessfully ? await answer.Task : null;
+    }
+
     /// <summary>Another pump reads the queue from now on: when the last stream has ended, this one finishes.</summary>
     public async ValueTask RetireAsync() => await PostAsync(() => retired = true, CancellationToken.None);
 
