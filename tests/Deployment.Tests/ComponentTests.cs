@@ -150,6 +150,17 @@ public sealed class ComponentTests
         Assert.Distinct(Yaml.FilesIn(set).Where(file => Path.GetDirectoryName(file) == set && Header(file) == "Component")
             .Select(file => Yaml.Read<ComponentResource>(file).Metadata.Name));
 
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void Every_broker_says_what_it_can_be_held_to(string file)
+    {
+        if (Path.GetFileName(file) != "logins.yaml")
+            return;
+        var annotations = Yaml.Read<ComponentResource>(file).Metadata.Annotations;
+        Assert.Contains(annotations["pii-masking/identity"], (string[])["message", "event", "message, event"]);
+        Assert.Contains(annotations["pii-masking/delivery"], (string[])["at-least-once", "at-most-once"]);
+    }
+
     [Fact]
     public void Masking_may_read_its_secrets_and_ingestion_none()
     {
@@ -167,6 +178,16 @@ public sealed class ComponentTests
                 : [];
             Assert.Equal(allowed, scope.AllowedSecrets);
         });
+    }
+
+    /// <summary>Why there is neither is said in the file.</summary>
+    [Fact]
+    public void Nothing_but_the_pubsub_component_tries_again_and_nothing_shuts_a_path_for_a_while()
+    {
+        var spec = Yaml.Read<ResiliencyResource>("components/common/resiliency.yaml").Spec;
+        Assert.Empty(spec.Policies.Retries);
+        Assert.Empty(spec.Policies.CircuitBreakers);
+        Assert.Equal(["masking"], spec.Policies.Timeouts.Keys);
     }
 
     [Fact]
