@@ -49,7 +49,8 @@ internal static class RetentionCommand
         await output.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
             $"Removed {removed.Partitions} partitions of logins, {removed.OddLogins} logins of odd dates, "
-            + $"{removed.Quarantined} messages in quarantine, {removed.LedgerEntries} ledger entries, {removed.AuditRecords} audit records, {removed.Erasures} erasures."));
+            + $"{removed.Quarantined} messages in quarantine, {removed.LedgerEntries} ledger entries, "
+            + $"{removed.AuditRecords} audit records, {removed.Erasures} erasures."));
         if (removed.PartitionsInUse)
             await terminal.Notes.WriteLineAsync("retention: a reader kept partitions from being dropped. Run it again.");
         if (removed.BrokenRecord is { } record)
