@@ -87,7 +87,11 @@ public sealed class NothingInTheClearTests : IAsyncDisposable
             8 => A.Login(device + new string('x', 200), ip: v4, deviceId: device, appVersion: v6),
             9 => new JsonObject
             {
-                ["Type"] = "Notification", ["MessageId"] = device, ["TopicArn"] = device, ["Subject"] = v6, ["Message"] = $"{device} {v4}",
+                ["Type"] = "Notification",
+                ["MessageId"] = device,
+                ["TopicArn"] = device,
+                ["Subject"] = v6,
+                ["Message"] = $"{device} {v4}",
             }.ToJsonString(),
             10 => A.Login(user, ip: v4, deviceId: device, appVersion: device, locale: device),
             _ => A.Login(user, ip: $"{v6}%eth0", deviceId: device, with: login => login["more"] = string.Concat(Enumerable.Repeat(device, 1_000))),
@@ -96,7 +100,12 @@ public sealed class NothingInTheClearTests : IAsyncDisposable
 
     private static string Envelope(string login, string value) => new JsonObject
     {
-        ["specversion"] = "1.0", ["id"] = value, ["source"] = value, ["type"] = value, ["subject"] = value, ["time"] = value,
+        ["specversion"] = "1.0",
+        ["id"] = value,
+        ["source"] = value,
+        ["type"] = value,
+        ["subject"] = value,
+        ["time"] = value,
         ["data"] = JsonNode.Parse(login),
     }.ToJsonString();
 
