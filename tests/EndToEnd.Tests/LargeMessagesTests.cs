@@ -11,7 +11,7 @@ public sealed class LargeMessagesTests(RunningSystem running)
     [Fact]
     public async Task Messages_of_1_MiB_go_through_beside_small_ones_in_bounded_memory()
     {
-        // 200 of them are the long run.
+        // 160, which makes 200 of 1 MiB, is the long run.
         var count = int.Parse(Environment.GetEnvironmentVariable("LARGE_MESSAGES") ?? "40", CultureInfo.InvariantCulture) / 4 * 4;
         var logins = Enumerable.Range(0, count).SelectMany(number => new[]
         {
