@@ -30,6 +30,9 @@ internal sealed record SystemSetup
 /// </summary>
 internal sealed class BenchmarkSystem : IAsyncDisposable
 {
+    // Of a smoke run: most of its time would be spent on starting systems.
+    private static readonly Dictionary<string, BenchmarkSystem> Shared = [];
+
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(10);
 
     private readonly HttpClient http = new(new SocketsHttpHandler { UseProxy = false });
@@ -59,10 +62,31 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
     /// <summary>CPU time of each program so far.</summary>
     public Dictionary<string, TimeSpan> CpuTimes() => Programs.ToDictionary(program => program.Name, program => CpuTime.Of(program.Process.Id));
 
-    /// <summary>Brings it up and waits until it is ready.</summary>
+    /// <summary>Brings it up and waits until it is ready. In a smoke run all who want the same kind get the same system.</summary>
     public static async Task<BenchmarkSystem> StartAsync(BenchmarkRun run, SystemSetup? setup = null)
     {
         setup ??= new SystemSetup();
+        if (!run.IsSmoke)
+            return await StartNewAsync(run, setup);
+        var variables = string.Join(' ', setup.Environment.Select(variable => $"{variable.Key}={variable.Value}"));
+        var kind = $"{setup with { Environment = [] }} {variables}";
+        if (!Shared.TryGetValue(kind, out var system))
+            Shared[kind] = system = await StartNewAsync(run, setup);
+        return system;
+    }
+
+    /// <summary>Stops the systems that the benchmarks of a smoke run had together.</summary>
+    public static async Task StopSharedAsync()
+    {
+        foreach (var (kind, system) in Shared.ToArray())
+        {
+            Shared.Remove(kind);
+            await system.DisposeAsync();
+        }
+    }
+
+    private static async Task<BenchmarkSystem> StartNewAsync(BenchmarkRun run, SystemSetup setup)
+    {
         var scratch = new ScratchFolder();
         State? state = null;
         try
@@ -131,6 +155,8 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Shared.ContainsValue(this))
+            return;
         await System.DisposeAsync();
         http.Dispose();
         state.Dispose();

@@ -26,7 +26,8 @@ internal static class PipelineBenchmark
     {
         var table = run.AddTable(
             "Messages a second", "batchSize", "dispatch", "SQS → row", Drain, Loop, "÷ receive and delete", "÷ loop");
-        var cpu = run.AddTable("CPU time, µs a message", ["batchSize", "dispatch", .. BenchmarkSystem.ProgramNames, "all"]);
+        var cpu = run.AddTable("CPU time, µs a message",
+            ["batchSize", "dispatch", .. BenchmarkSystem.ProgramNames, "all", $"{Drain}: client", "SQS emulator"]);
         foreach (var batchSize in batchSizes)
             await MeasureAsync(run, table, cpu, batchSize);
     }
@@ -38,7 +39,7 @@ internal static class PipelineBenchmark
         try
         {
             foreach (var (dispatch, isConcurrent) in new[] { ("serial", false), ("concurrent", true) })
-                systems[dispatch] = await BenchmarkSystem.StartAsync(run, new SystemSetup { BatchSize = batchSize, IsConcurrent = isConcurrent });
+                systems[dispatch] = await BenchmarkSystem.StartAsync(run, new SystemSetup { BatchSize = batchSize == DefaultBatch ? null : batchSize, IsConcurrent = isConcurrent });
 
             var measured = new Rounds();
             var rounds = run.Rounds(5);
@@ -56,7 +57,12 @@ internal static class PipelineBenchmark
                     using var queue = new BareQueue(system.System);
                     await using var rows = new BareTable(system.System);
                     await queue.FillAsync(count, run.Stopping);
+                    var (clientCpu, emulatorCpu) = (Environment.CpuUsage.TotalTime, CpuTime.Of(system.System.Emulator.Process!.Id));
                     var drained = await queue.DrainAsync(count, run.Stopping);
+                    measured.Add($"{Drain} client {dispatch}", (Environment.CpuUsage.TotalTime - clientCpu).TotalMicroseconds / count);
+                    measured.Add(
+                        $"{Drain} emulator {dispatch}",
+                        (CpuTime.Of(system.System.Emulator.Process!.Id) - emulatorCpu).TotalMicroseconds / count);
                     var looped = run.Size(300, 20);
                     await queue.FillAsync(looped, run.Stopping);
                     var loop = await queue.LoopAsync(looped, rows, run.Stopping);
@@ -74,7 +80,9 @@ internal static class PipelineBenchmark
                     batchSize, dispatch, measured.Median(dispatch), measured.Median(drain), measured.Median(loop),
                     measured.MedianRatio(dispatch, drain), measured.MedianRatio(dispatch, loop));
                 var times = BenchmarkSystem.ProgramNames.Select(program => measured.Median($"{program} {dispatch}")).ToArray();
-                cpu.AddRow([batchSize, dispatch, .. times.Cast<object>(), times.Sum()]);
+                cpu.AddRow([
+                    batchSize, dispatch, .. times.Cast<object>(), times.Sum(),
+                    measured.Median($"{Drain} client {dispatch}"), measured.Median($"{Drain} emulator {dispatch}")]);
                 if (batchSize != DefaultBatch)
                     continue;
                 run.Add($"SQS → row, {dispatch} dispatch ÷ {Drain}", measured.MedianRatio(dispatch, drain), Target.AtLeast(0.7));

@@ -53,13 +53,20 @@ Console.CancelKeyPress += (_, pressed) =>
     pressed.Cancel = true;
     stop.Cancel();
 };
-foreach (var benchmark in chosen)
+try
 {
-    Console.Error.WriteLine($"{benchmark.Name}: {benchmark.Question}");
-    var run = new BenchmarkRun(benchmark.Name, isSmoke, rounds, stop.Token) { MostRows = mostRows };
-    await benchmark.AnswerAsync(run);
-    Report.Print(run);
-    Console.Error.WriteLine($"  {Report.Save(run)}");
+    foreach (var benchmark in chosen)
+    {
+        Console.Error.WriteLine($"{benchmark.Name}: {benchmark.Question}");
+        var run = new BenchmarkRun(benchmark.Name, isSmoke, rounds, stop.Token) { MostRows = mostRows };
+        await benchmark.AnswerAsync(run);
+        Report.Print(run);
+        Console.Error.WriteLine($"  {Report.Save(run)}");
+    }
+}
+finally
+{
+    await BenchmarkSystem.StopSharedAsync();
 }
 
 return 0;

@@ -36,12 +36,19 @@ internal static class StorageBenchmark
             foreach (var (loginsPerCall, callers) in cells)
             {
                 var logins = run.Size(Math.Min(20_000, loginsPerCall * callers * 300), 100);
-                var copied = await CopyAsync(run, table, run.Size(20_000, 100));
+                var rows = run.Size(20_000, 100);
+                var start = Cpu(system);
+                var copied = await CopyAsync(run, table, rows);
+                var between = Cpu(system);
                 var posted = await service.PostAsync(logins, loginsPerCall, callers, run.Stopping);
+                var end = Cpu(system);
                 if (round == 0)
                     continue;
                 measured.Add($"{Copy} {loginsPerCall} {callers}", copied);
                 measured.Add($"{loginsPerCall} {callers}", posted);
+                measured.Add($"CPU {Copy} {loginsPerCall} {callers}", (between.Database - start.Database).TotalMicroseconds / rows);
+                measured.Add($"CPU database {loginsPerCall} {callers}", (end.Database - between.Database).TotalMicroseconds / logins);
+                measured.Add($"CPU service {loginsPerCall} {callers}", (end.Service - between.Service).TotalMicroseconds / logins);
             }
 
             await table.EmptyAsync(run.Stopping);
@@ -49,11 +56,14 @@ internal static class StorageBenchmark
 
         var result = run.AddTable(
             $"Logins a second through POST /v1/logins, median of {rounds} rounds; COPY with {Writers} connections and {RowsPerCommit} rows a commit",
-            "logins a call", "callers", "logins/s", "COPY rows/s", "ratio");
+            "logins a call", "callers", "logins/s", "COPY rows/s", "ratio",
+            "CPU of MaskingService, µs a login", "of PostgreSQL", "of PostgreSQL for COPY");
         foreach (var (loginsPerCall, callers) in cells)
         {
             var (cell, copy) = ($"{loginsPerCall} {callers}", $"{Copy} {loginsPerCall} {callers}");
-            result.AddRow(loginsPerCall, callers, measured.Median(cell), measured.Median(copy), measured.MedianRatio(cell, copy));
+            result.AddRow(
+                loginsPerCall, callers, measured.Median(cell), measured.Median(copy), measured.MedianRatio(cell, copy),
+                measured.Median($"CPU service {cell}"), measured.Median($"CPU database {cell}"), measured.Median($"CPU {copy}"));
         }
 
         foreach (var (loginsPerCall, callers) in cells.Where(cell => cell.LoginsPerCall >= 100 && cell.Callers > 1))
@@ -64,6 +74,9 @@ internal static class StorageBenchmark
                 Target.AtLeast(0.6));
         }
     }
+
+    private static (TimeSpan Service, TimeSpan Database) Cpu(BenchmarkSystem system) =>
+        (CpuTime.Of(system.System.Masking.Process!.Id), CpuTime.Of(system.System.Postgres.Process!.Id));
 
     private static async Task<double> CopyAsync(BenchmarkRun run, BareTable table, int count)
     {
