@@ -27,7 +27,7 @@ internal static class PipelineBenchmark
         var table = run.AddTable(
             "Messages a second", "batchSize", "dispatch", "SQS → row", Drain, Loop, "÷ receive and delete", "÷ loop");
         var cpu = run.AddTable("CPU time, µs a message",
-            ["batchSize", "dispatch", .. BenchmarkSystem.ProgramNames, "all", $"{Drain}: client", "SQS emulator"]);
+            ["batchSize", "dispatch", .. BenchmarkSystem.ProgramNames, "all", $"{Drain}: client", $"{Drain}: emulator"]);
         foreach (var batchSize in batchSizes)
             await MeasureAsync(run, table, cpu, batchSize);
     }
