@@ -84,6 +84,9 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
                 count += call.Messages.Count;
             }
 
+            // Every writer is woken for a call, and one of them has taken it.
+            if (calls.Count == 0)
+                continue;
             await WriteAsync(calls);
             calls.Clear();
         }

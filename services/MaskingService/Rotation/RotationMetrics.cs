@@ -13,7 +13,7 @@ internal sealed class RotationMetrics
     {
         var meter = meters.Create(LoginMetrics.MeterName);
         copied = meter.CreateCounter<long>("pii.rotation.logins", "{login}", "Logins that this replica copied to a new key.");
-        meter.CreateObservableGauge("pii.rotation.progress", Progress, "1", "How much of the rotation that is under way is copied, 0 to 1.");
+        meter.CreateObservableGauge("pii.rotation.progress", Progress, "{share}", "How much of the rotation that is under way is copied, 0 to 1.");
         meter.CreateObservableGauge("pii.rotation.running", Running, "{rotation}", "1 while a rotation is under way, by its phase, else 0.");
     }
 
