@@ -26,6 +26,12 @@ internal sealed class BenchmarkRun(string name, bool isSmoke, int? rounds, Cance
 
     public IReadOnlyList<Figure> Figures => figures;
 
+    /// <summary>Numbers given on the command line, by name.</summary>
+    public IReadOnlyDictionary<string, int> Options { get; init; } = new Dictionary<string, int>();
+
+    /// <returns>A number of the command line.</returns>
+    public int Option(string name, int otherwise) => Options.TryGetValue(name, out var value) ? value : otherwise;
+
     /// <returns>The size that this run is to have.</returns>
     public T Size<T>(T full, T smoke) => isSmoke ? smoke : full;
 

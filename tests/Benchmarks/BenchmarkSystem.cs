@@ -1,10 +1,13 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PiiMasking.AppHost;
 using PiiMasking.Backing;
 using PiiMasking.Testing;
+using PiiMasking.Tink;
 
 namespace PiiMasking.Benchmarks;
 
@@ -113,6 +116,33 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
             scratch.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The masking keyset as it is in the secret store; the caller disposes it.</summary>
+    public Keyset MaskingKeyset() =>
+        Keyset.Parse(Encoding.UTF8.GetBytes((string)JsonNode.Parse(File.ReadAllText(state.Secrets))![Secrets.MaskingKeyset]!));
+
+    /// <summary>Puts another masking keyset into the file of the secret store.</summary>
+    public void Replace(Keyset keyset)
+    {
+        var secrets = JsonNode.Parse(File.ReadAllText(state.Secrets))!;
+        secrets[Secrets.MaskingKeyset] = Encoding.UTF8.GetString(keyset.ToJson());
+        File.WriteAllText(state.Secrets + ".new", secrets.ToJsonString());
+        File.Move(state.Secrets + ".new", state.Secrets, overwrite: true);
+    }
+
+    /// <summary>Gives the masking keyset a new primary key, as an operator does it.</summary>
+    /// <returns>The key's id.</returns>
+    public async Task<uint> RotateMaskingKeyAsync(CancellationToken stopping)
+    {
+        using var before = MaskingKeyset();
+        using var after = before.WithNewKey(makePrimary: true);
+        Replace(after);
+        // The local file store reads its file once.
+        var sidecar = System.MaskingSidecar.Process!;
+        sidecar.Send(Signal.Kill);
+        await sidecar.Exited.WaitAsync(stopping);
+        return after.PrimaryKeyId;
     }
 
     /// <summary>The component stands still until <see cref="Resume"/>: the queue can be filled meanwhile.</summary>

@@ -15,12 +15,14 @@ Benchmark[] benchmarks =
     CostBenchmark.Benchmark,
     AllocationBenchmark.Benchmark,
     GrowthBenchmark.Benchmark,
+    RotationBenchmark.Benchmark,
 ];
 
 var chosen = new List<Benchmark>();
 var isSmoke = false;
 int? rounds = null;
 var mostRows = int.MaxValue;
+var options = new Dictionary<string, int>();
 var isUnderstood = args.Length > 0;
 foreach (var (arg, before) in args.Zip(args.Prepend("")))
 {
@@ -34,13 +36,15 @@ foreach (var (arg, before) in args.Zip(args.Prepend("")))
         rounds = number;
     else if (before == "--most-rows" && int.TryParse(arg, CultureInfo.InvariantCulture, out var most) && most > 0)
         mostRows = most;
+    else if (before is "--rows" or "--kills" && int.TryParse(arg, CultureInfo.InvariantCulture, out var value) && value > 0)
+        options[before[2..]] = value;
     else
-        isUnderstood &= arg is "--rounds" or "--most-rows";
+        isUnderstood &= arg is "--rounds" or "--most-rows" or "--rows" or "--kills";
 }
 
 if (!isUnderstood || chosen.Count == 0)
 {
-    Console.Error.WriteLine("Usage: dotnet run -c Release --project tests/Benchmarks -- NAME… [--rounds N] [--most-rows N] [--smoke]");
+    Console.Error.WriteLine("Usage: dotnet run -c Release --project tests/Benchmarks -- NAME… [--rounds N] [--most-rows N] [--rows N] [--kills N] [--smoke]");
     Console.Error.WriteLine("all: each of these, one after the other");
     foreach (var benchmark in benchmarks)
         Console.Error.WriteLine($"{benchmark.Name}: {benchmark.Question}");
@@ -58,7 +62,7 @@ try
     foreach (var benchmark in chosen)
     {
         Console.Error.WriteLine($"{benchmark.Name}: {benchmark.Question}");
-        var run = new BenchmarkRun(benchmark.Name, isSmoke, rounds, stop.Token) { MostRows = mostRows };
+        var run = new BenchmarkRun(benchmark.Name, isSmoke, rounds, stop.Token) { MostRows = mostRows, Options = options };
         await benchmark.AnswerAsync(run);
         Report.Print(run);
         Console.Error.WriteLine($"  {Report.Save(run)}");

@@ -29,7 +29,7 @@ internal sealed class RotationOptions
 
     /// <summary>Share of the time that is spent copying while logins come in; all of it while none do.</summary>
     [Range(0.01, 1)]
-    public double ShareWhileBusy { get; init; } = 0.6;
+    public double ShareWhileBusy { get; init; } = 0.8;
 
     /// <summary>How long to wait after the swap could not be made because of readers.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
