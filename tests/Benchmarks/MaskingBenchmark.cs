@@ -58,7 +58,8 @@ internal static class MaskingBenchmark
         {
             RandomNumberGenerator.Fill(iv);
             gcm.Encrypt(iv, value, ciphertext, tag);
-        }));
+        }
+        ));
 
         var mac = new byte[32];
         calls.Add((".NET HMACSHA256.HashData", () => HMACSHA256.HashData(key, value, mac)));
