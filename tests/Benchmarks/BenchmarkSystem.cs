@@ -78,6 +78,8 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
         if (!Shared.TryGetValue(kind, out var system))
             Shared[kind] = system = await StartNewAsync(run, setup);
         // What the benchmark before has left behind.
+        if (setup.IsInMemory)
+            return system;
         system.Resume();
         system.sent = await system.DeletedAsync(run.Stopping);
         return system;
