@@ -24,4 +24,6 @@ var program = new RootCommand("Masks logins and stores them in Postgres. Without
     SecretFilesCommand.Create(),
 };
 program.SetAction((_, _) => ServiceHost.RunAsync(() => MaskingHost.Build()));
-return await program.Parse(args).InvokeAsync();
+// The host answers to signals itself and lets what is in work come to its end; the parser's handler would end the process after two seconds.
+var invocation = args.Length == 0 ? new InvocationConfiguration { ProcessTerminationTimeout = null } : null;
+return await program.Parse(args).InvokeAsync(invocation);

@@ -133,6 +133,9 @@ public sealed class StormSystem : IAsyncLifetime
         var old = program.Process!;
         old.Send(signal);
         await Eventually.HoldsAsync($"{old.Name} runs again", () => program.Process != old, TimeSpan.FromMinutes(1), stopping);
+        // Asked to stop, it stops by itself: what was in work has come to its end.
+        if (signal == Signal.Terminate)
+            Assert.Equal(0, await old.Exited);
     }
 
     /// <summary>Keeps all logs for whoever looks into a failure.</summary>
