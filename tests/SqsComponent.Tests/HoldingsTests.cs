@@ -60,6 +60,46 @@ public sealed class HoldingsTests
     }
 
     [Fact]
+    public void Outages_with_a_moment_between_them_in_which_a_few_get_through_give_no_message_back()
+    {
+        var holdings = New();
+        var window = new StreamWindow(TimeSpan.Zero);
+        for (var i = 0; i < 900; i++)
+            holdings.Receive(Message($"{i}", "1"), Second);
+
+        var through = 0;
+        for (var second = 2; second < 600; second++)
+        {
+            var now = Second * second;
+            if (second % 20 == 0)
+                through = 3;
+            // All that may be out at once is out when the app goes away.
+            var handed = new List<Handover>();
+            while (holdings.Take(window, now, moreComing: false) is { } handover)
+                handed.Add(handover);
+            foreach (var handover in handed)
+                holdings.Answer(handover.Token, window, succeeded: through-- > 0, now);
+        }
+
+        Assert.Empty(holdings.TakeReturns());
+    }
+
+    [Fact]
+    public void Several_bad_messages_at_once_are_given_back_each_and_hold_up_nobody()
+    {
+        var queue = new SimulatedQueue(new SqsSettings());
+        queue.Send(5);   // the first five are bad
+        for (var second = 0; second < 300; second++)
+        {
+            queue.Send(5);
+            queue.Step(id => id.Length > 1 || id[0] > '4');
+        }
+
+        Assert.True(queue.Deleted.Count >= 1480, $"{queue.Deleted.Count} of 1500 got through");
+        Assert.All(queue.ReceiveCounts.Take(5), count => Assert.InRange(count, 3, 60));
+    }
+
+    [Fact]
     public void A_message_that_fails_while_others_get_through_is_given_back_each_time_and_holds_up_nobody()
     {
         var queue = new SimulatedQueue(new SqsSettings());

@@ -12,6 +12,9 @@ internal sealed record Handover(
 {
     /// <summary>Counted by the pace of batches; one that goes alone is a retry.</summary>
     public bool IsBatch { get; init; }
+
+    /// <summary>How many of its messages were blamed for a failure before.</summary>
+    public int BlamedBefore { get; } = Messages.Count(message => message.WasBlamed);
 }
 
 /// <summary>What one stream has been handed and not yet answered.</summary>

@@ -58,8 +58,11 @@ internal sealed class HeldMessage(ReceivedMessage message, long sequence, int si
 
     public int FailuresAlone { get; set; }
 
-    /// <summary>How often it failed alone after others had succeeded where it failed before.</summary>
-    public int FailuresAsSuspect { get; set; }
+    /// <summary>How often it failed alone, and nothing but the message itself could be the reason: see <see cref="Outage"/>.</summary>
+    public int TimesBlamed { get; set; }
+
+    /// <summary>It was, now or when it was here before.</summary>
+    public bool WasBlamed { get; set; }
 
     /// <summary>How many deliveries had succeeded when it failed first; null before.</summary>
     public long? SuccessesAtFirstFailure { get; set; }

@@ -35,8 +35,8 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
     /// <summary>How long an acknowledgement waits for others to be deleted with.</summary>
     public static readonly TimeSpan DeleteWait = TimeSpan.FromMilliseconds(40);
 
-    // After so many failures alone, while others got through, the queue's redrive policy decides.
-    private const int FailuresUntilGivenUp = 3;
+    // Blamed so often for its failures, a message is left to the queue's redrive policy.
+    private const int BlamesUntilGivenUp = 3;
 
     // In an outage a new message is fetched for the next probe once each that is here has failed alone so often.
     private const int FailuresUntilFreshProbe = 2;
@@ -64,6 +64,7 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
     private readonly RecentIds acknowledged = new(RememberedIds);
     private readonly RecentIds suspects = new(RememberedIds);
     private long sequence;
+    private int trials;
 
     /// <summary>Messages that count against the bound: everything held but what only waits for its deletion.</summary>
     public int Count { get; private set; }
@@ -92,7 +93,8 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
 
     /// <summary>Nothing gets through, and everything that is here has been tried enough: one new message may be fetched.</summary>
     public bool WantsFreshProbe =>
-        outage.Blocked && fresh.Count == 0 && singles.All(message => message.FailuresAlone >= FailuresUntilFreshProbe)
+        outage.Blocked && fresh.Count == 0
+        && singles.All(message => message.WasBlamed || message.FailuresAlone >= FailuresUntilFreshProbe)
         && inFlight.Values.All(handover => handover.WasProbe);
 
     public Receipt Receive(ReceivedMessage message, TimeSpan now)
@@ -125,6 +127,7 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
         {
             // Given up before while others got through: it does not go out beside others again.
             held.SuccessesAtFirstFailure = -1;
+            held.WasBlamed = true;
             PutSingle(held, now);
         }
         else
@@ -148,7 +151,7 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
                 : null;
         }
 
-        if (singles.Min is { } single && single.DueAt <= now)
+        if (singles.TakeWhile(message => message.DueAt <= now).FirstOrDefault(message => MayGoAt(message) <= now) is { } single)
             return Fits(window, single, others: 0, otherBytes: 0) ? HandOver(window, [single], isBatch: false, now) : null;
 
         if (fresh.First is not { } oldest)
@@ -172,7 +175,9 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
         if (outage.Blocked)
             return fresh.Count + singles.Count > 0 ? outage.NextProbeAt : null;
         var batchAt = fresh.First?.Value.ReadyAt + window.Pace.WaitForMore(moreComing);
-        return Earlier(singles.Min?.DueAt, batchAt);
+        var innocentAt = MayGoAt(singles.FirstOrDefault(message => !message.WasBlamed));
+        var blamedAt = MayGoAt(singles.FirstOrDefault(message => message.WasBlamed));
+        return Earlier(batchAt, Earlier(innocentAt, blamedAt));
     }
 
     /// <returns>What it meant; null when the token is not one that is waited for.</returns>
@@ -322,8 +327,8 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
             Delete(message, now);
         if (ended)
         {
-            // Everything that waited, waited for this.
-            foreach (var message in singles.ToArray())
+            // Everything that waited, waited for this, but for what failed on its own account.
+            foreach (var message in singles.Where(message => !message.WasBlamed).ToArray())
                 PutSingle(message, now);
         }
 
@@ -333,8 +338,8 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
     private AnswerOutcome Failed(Handover handover, TimeSpan now)
     {
         var alone = handover.Messages.Count == 1 ? handover.Messages[0] : null;
-        var suspect = alone?.IsSuspect(outage.Successes) == true;
-        var began = outage.Failed(handover.WasProbe, handover.SuccessesBefore, suspect, now);
+        var blamed = alone?.IsSuspect(outage.Successes) == true && outage.Blames(alone.Id, now);
+        var began = outage.Failed(handover.WasProbe, handover.SuccessesBefore, blamed, now);
         var givenUp = 0;
         foreach (var message in handover.Messages)
         {
@@ -352,7 +357,8 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
         if (alone is not null && IsHeld(alone))
         {
             alone.FailuresAlone++;
-            if (suspect && ++alone.FailuresAsSuspect >= FailuresUntilGivenUp)
+            alone.WasBlamed |= blamed;
+            if (blamed && ++alone.TimesBlamed >= BlamesUntilGivenUp)
             {
                 suspects.Add(alone.Id);
                 Return(alone, backoff.After(alone.Message.ReceiveCount));
@@ -382,6 +388,7 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
             IsBatch = isBatch,
         };
         inFlight.Add(token, handover);
+        trials += handover.BlamedBefore;
         window.Messages += messages.Length;
         window.Bytes += handover.Bytes;
         if (isBatch)
@@ -392,6 +399,7 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
     private void Land(Handover handover, TimeSpan now)
     {
         inFlight.Remove(handover.Token);
+        trials -= handover.BlamedBefore;
         handover.Window.Messages -= handover.Messages.Count;
         handover.Window.Bytes -= handover.Bytes;
         if (handover.IsBatch)
@@ -422,6 +430,12 @@ internal sealed class Holdings(string queue, SqsSettings settings, Backoff backo
         window.Messages + others == 0
         || (window.Messages + others < settings.MaxOutstandingMessages
             && window.Bytes + otherBytes + message.Bytes <= settings.MaxOutstandingBytes);
+
+    /// <summary>When a message that failed may go. Of those that were blamed before one at a time, so that together they are no outage.</summary>
+    /// <returns>Null while another one is out.</returns>
+    private TimeSpan? MayGoAt(HeldMessage? single) =>
+        single is null || (single.WasBlamed && trials > 0) ? null
+        : single.DueAt > outage.NextSuspectAt ? single.DueAt : outage.NextSuspectAt;
 
     /// <summary>The one that failed least: a message that can never get through does not hide that others can.</summary>
     private HeldMessage? ProbeCandidate() =>
