@@ -79,6 +79,19 @@ public class SurfaceTests
     }
 
     [Fact]
+    public async Task It_is_ready_while_logins_are_stored_whatever_was_answered_before()
+    {
+        await using var ingestion = await RunningIngestion.StartAsync("--Intake:ReadinessAge=00:01:00");
+        ingestion.Sidecar.Ready = () => Results.Json(new { errorCode = "ERR_DIRECT_INVOKE" }, statusCode: 500);
+        using (var notReady = await ingestion.Http.GetAsync("/readyz"))
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, notReady.StatusCode);
+
+        await ingestion.DeliverAsync(Entry.Batch("a", A.Login()));
+
+        Assert.Equal("""{"status":"ready"}""", await ingestion.Http.GetStringAsync("/readyz"));
+    }
+
+    [Fact]
     public async Task Many_probes_are_one_question()
     {
         await using var ingestion = await RunningIngestion.StartAsync("--Intake:ReadinessAge=00:01:00");

@@ -26,6 +26,7 @@ internal abstract record StoreOutcome
 internal sealed class MaskingClient : IDisposable
 {
     private const string ReadyRoute = "/readyz";
+    private const long Never = -1;
 
     // An answer has some 20 bytes a message.
     private const int LargestAnswer = 4 << 20;
@@ -36,6 +37,7 @@ internal sealed class MaskingClient : IDisposable
     private readonly IntakeMetrics metrics;
     private readonly TimeProvider time;
     private readonly ILogger<MaskingClient> log;
+    private long storedAt = Never;
 
     public MaskingClient(
         DaprClient dapr, IOptions<IntakeOptions> options, IntakeMetrics metrics, TimeProvider time, ILogger<MaskingClient> log)
@@ -51,6 +53,9 @@ internal sealed class MaskingClient : IDisposable
 
     /// <summary>Largest body of a call.</summary>
     public long MaxCallBytes { get; }
+
+    /// <summary>How long ago an answer came that had something stored; null if there was none.</summary>
+    public TimeSpan? SinceStored => Volatile.Read(ref storedAt) is var at and not Never ? time.GetElapsedTime(at) : null;
 
     /// <summary>Sends a batch to be stored.</summary>
     public async Task<StoreOutcome> StoreAsync(LoginBatch batch)
@@ -106,7 +111,12 @@ internal sealed class MaskingClient : IDisposable
     private StoreOutcome Check(LoginBatchResult? result, int messages)
     {
         if (result?.Outcomes is { } outcomes && outcomes.Count == messages)
+        {
+            if (outcomes.Contains(LoginOutcome.Stored))
+                Volatile.Write(ref storedAt, time.GetTimestamp());
             return new StoreOutcome.Answered(outcomes);
+        }
+
         log.MaskingAnswerShort(result?.Outcomes?.Count ?? 0, messages);
         return new StoreOutcome.Failed();
     }
