@@ -14,7 +14,7 @@ public sealed class OutageTests(StormSystem storm, ITestOutputHelper output)
     private const int MessagesASecond = 50;
 
     private static TimeSpan Duration =>
-        TimeSpan.FromSeconds(Environment.GetEnvironmentVariable("STORM_OUTAGE") is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : 21);
+        TimeSpan.FromSeconds(Environment.GetEnvironmentVariable("STORM_OUTAGE") is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : 16);
 
     [Fact]
     public Task Of_the_database() => LastAsync(storm => storm.DatabaseNetwork, network =>

@@ -70,7 +70,6 @@ public sealed class RecoveryTests(StormSystem storm)
     [Theory]
     [InlineData("ingestion sidecar", "IngestionService", "masking sidecar", "MaskingService", "database", "queue", "SqsComponent")]
     [InlineData("SqsComponent", "MaskingService", "IngestionService", "queue", "ingestion sidecar", "database", "masking sidecar")]
-    [InlineData("database", "masking sidecar", "ingestion sidecar", "SqsComponent", "queue", "IngestionService", "MaskingService")]
     public async Task It_starts_in_any_order(params string[] order)
     {
         await using var run = await StormRun.StartAsync(storm, TestContext.Current.CancellationToken);

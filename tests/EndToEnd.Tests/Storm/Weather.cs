@@ -35,6 +35,8 @@ internal sealed class Weather(StormRun run, int seed, IReadOnlyList<Fault> kinds
         var random = new Random(seed);
         using var slots = new SemaphoreSlim(MostAtOnce);
         var under = new List<Task>();
+        // Something has to be there to be hurt, or to be delivered once more.
+        await run.NextCommitAsync(RecoveryLimit);
         // Each kind comes in turn before any comes again, in an order that is new each time.
         var order = Enumerable.Range(0, (faults / kinds.Count) + 1).SelectMany(_ => Shuffled(random)).Take(faults);
         foreach (var fault in order)
