@@ -154,7 +154,7 @@ public sealed partial class ComposeTests
         [
             "app-id", "app-port", "dapr-http-port", "dapr-grpc-port", "dapr-internal-grpc-port", "dapr-listen-addresses", "resources-path",
             "config", "metrics-listen-address", "enable-app-health-check", "app-health-check-path", "app-health-probe-interval",
-            "app-health-probe-timeout",
+            "app-health-probe-timeout", "app-health-threshold",
             "dapr-graceful-shutdown-seconds", "log-as-json",
         ];
         foreach (var sidecar in new[] { Compose.Services["ingestion-dapr"], Compose.Services["masking-dapr"] })

@@ -58,7 +58,9 @@ public sealed class RunningSystem : IAsyncLifetime
     /// <returns>The first column of the first row, as the owner sees it.</returns>
     internal async Task<T> ScalarAsync<T>(string sql)
     {
-        await using var connection = new NpgsqlConnection(System.Database.OwnerConnectionString);
+        // A connection of its own: others are killed with the server.
+        var settings = new NpgsqlConnectionStringBuilder(System.Database.OwnerConnectionString) { Pooling = false };
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         return (T)(await command.ExecuteScalarAsync())!;

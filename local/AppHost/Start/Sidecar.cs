@@ -77,6 +77,8 @@ internal sealed class Sidecar : IDisposable
             // The defaults are made for a cluster; here one second after the database is back, messages flow again.
             arguments.AddRange(["--enable-app-health-check", "--app-health-check-path", appHealthPath]);
             arguments.AddRange(["--app-health-probe-interval", "1", "--app-health-probe-timeout", "900"]);
+            // A restart takes less: a subscription that is stopped takes the answers of what is in work with it.
+            arguments.AddRange(["--app-health-threshold", "8"]);
         }
 
         return new ChildProcessStart
