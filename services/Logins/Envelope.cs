@@ -15,6 +15,9 @@ internal readonly struct Envelope
     // What is inside an envelope has its own bound; here only the end of each member has to be found.
     private static readonly JsonReaderOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
+    // Longer values are decoded into a pooled array.
+    private const int StackCharacters = 128;
+
     private readonly ReadOnlyMemory<byte> body;
     private readonly Members members;
 
@@ -70,11 +73,14 @@ internal readonly struct Envelope
             var (source, id, time) = IsNotification
                 ? (members.TopicArn, members.MessageId, members.Timestamp)
                 : (members.Source, members.Id, members.Time);
-            return id.TryGetString(body, out var idText)
-                ? new MessageIdentity(
-                    MessageIdentity.IdOf(source.TryGetString(body, out var sourceText) ? sourceText : "", idText),
-                    time.TryGetString(body, out var timeText) ? MessageIdentity.ParseTime(timeText) : null)
-                : null;
+            using var idText = id.Text(body, stackalloc char[StackCharacters]);
+            // A character that no column takes is a part of the id all the same; only what cannot be decoded is no text.
+            if (idText.Characters.IsEmpty)
+                return null;
+            using var sourceText = source.Text(body, stackalloc char[StackCharacters]);
+            using var timeText = time.Text(body, stackalloc char[StackCharacters]);
+            return new MessageIdentity(
+                MessageIdentity.IdOf(sourceText.Characters, idText.Characters), MessageIdentity.ParseTime(timeText.Characters));
         }
     }
 
@@ -194,6 +200,13 @@ internal readonly struct Envelope
         }
 
         public ReadOnlyMemory<byte> In(ReadOnlyMemory<byte> whole) => whole.Slice(Start, Length);
+
+        /// <summary>The characters; none where this is no string.</summary>
+        public JsonText Text(ReadOnlyMemory<byte> whole, Span<char> buffer)
+        {
+            var reader = IsPresent ? ReaderOf(whole) : default;
+            return new JsonText(in reader, buffer);
+        }
 
         public bool TryGetString(ReadOnlyMemory<byte> whole, out string text)
         {

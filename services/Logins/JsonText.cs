@@ -32,6 +32,7 @@ internal ref struct JsonText
     /// <summary>False for another JSON type, and for a string with U+0000, an unpaired surrogate or invalid UTF-8.</summary>
     public bool IsText { get; }
 
+    /// <summary>Empty if the string cannot be decoded.</summary>
     public ReadOnlySpan<char> Characters { get; }
 
     public void Dispose()

@@ -11,7 +11,7 @@ internal readonly record struct MessageIdentity(Guid Id, DateTimeOffset? SentAt)
     private const int UuidLength = 36;
 
     /// <summary>The id itself if it is a UUID, otherwise the first 16 bytes of SHA-256(source ‖ 0 ‖ id).</summary>
-    public static Guid IdOf(string source, string id) => TryParseUuid(id, out var uuid) ? uuid : Hash(source, id);
+    public static Guid IdOf(ReadOnlySpan<char> source, ReadOnlySpan<char> id) => TryParseUuid(id, out var uuid) ? uuid : Hash(source, id);
 
     /// <summary>
     /// What the broker itself says in an entry's metadata: Kafka's topic, partition and offset, or Azure Service Bus's sequence number,
@@ -82,18 +82,18 @@ internal readonly record struct MessageIdentity(Guid Id, DateTimeOffset? SentAt)
             ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds)
             : null;
 
-    private static bool TryParseUuid(string text, out Guid uuid)
+    private static bool TryParseUuid(ReadOnlySpan<char> text, out Guid uuid)
     {
         uuid = default;
         // Guid's own parser also takes white space around, and signs and 0x within.
         return text.Length == UuidLength
-            && !text.AsSpan().ContainsAnyExcept(UuidCharacters)
+            && !text.ContainsAnyExcept(UuidCharacters)
             && Guid.TryParseExact(text, "D", out uuid);
     }
 
     private static readonly SearchValues<char> UuidCharacters = SearchValues.Create("0123456789abcdefABCDEF-");
 
-    private static Guid Hash(string source, string id)
+    private static Guid Hash(ReadOnlySpan<char> source, ReadOnlySpan<char> id)
     {
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(Encoding.UTF8.GetBytes($"{source}\0{id}"), digest);

@@ -16,22 +16,6 @@ internal static class IntakeEndpoint
     public static async Task<Results<Ok<BulkSubscribeAppResponse>, ProblemHttpResult>> HandleAsync(
         HttpRequest request, LoginIntake intake, ILogger<LoginIntake> log, CancellationToken aborted)
     {
-        var (isBulk, entries) = await ReadAsync(request, aborted);
-        if (!isBulk)
-        {
-            log.NotABulkDelivery();
-            return TypedResults.Problem("The body is not a bulk delivery of Dapr.", statusCode: StatusCodes.Status400BadRequest);
-        }
-
-        // Not tied to the caller's connection: what is on its way to the masking service may as well arrive, and a delivery that daprd
-        // gave up is found to be repeated when it comes again.
-        var done = await intake.TakeAsync(entries);
-        return TypedResults.Ok(new BulkSubscribeAppResponse([.. entries.Zip(done, (entry, isDone) => new BulkSubscribeAppResponseEntry(
-            entry.EntryId, isDone ? BulkSubscribeAppResponseStatus.SUCCESS : BulkSubscribeAppResponseStatus.RETRY))]));
-    }
-
-    private static async Task<(bool IsBulk, List<BulkEntry> Entries)> ReadAsync(HttpRequest request, CancellationToken aborted)
-    {
         // Kestrel's own limit stops what is longer than announced or than allowed.
         var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp((request.ContentLength ?? 0) + 1, FirstBuffer, LargestFirstBuffer));
         try
@@ -44,7 +28,17 @@ internal static class IntakeEndpoint
                     buffer = Grow(buffer);
             }
 
-            return (BulkDelivery.TryRead(buffer.AsSpan(0, length), out var entries), entries);
+            if (!BulkDelivery.TryRead(buffer.AsMemory(0, length), out var entries))
+            {
+                log.NotABulkDelivery();
+                return TypedResults.Problem("The body is not a bulk delivery of Dapr.", statusCode: StatusCodes.Status400BadRequest);
+            }
+
+            // Not tied to the caller's connection: what is on its way to the masking service may as well arrive, and a delivery that daprd
+            // gave up is found to be repeated when it comes again.
+            var done = await intake.TakeAsync(entries);
+            return TypedResults.Ok(new BulkSubscribeAppResponse([.. entries.Zip(done, (entry, isDone) => new BulkSubscribeAppResponseEntry(
+                entry.EntryId, isDone ? BulkSubscribeAppResponseStatus.SUCCESS : BulkSubscribeAppResponseStatus.RETRY))]));
         }
         finally
         {

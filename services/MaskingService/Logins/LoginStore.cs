@@ -91,7 +91,7 @@ internal sealed class LoginStore(
         if (erased.Messages.Count > 0)
             waiting = waiting.Where(message => !erased.Messages.Contains(message)).ToArray();
         await using var command = CreateStoreCommand(connection, waiting, keys, erased);
-        var added = new HashSet<(DateOnly?, Guid)>();
+        var added = new HashSet<(DateOnly?, Guid)>(waiting.Count);
         await using (var reader = await command.ExecuteReaderAsync(stopping))
         {
             while (await reader.ReadAsync(stopping))
