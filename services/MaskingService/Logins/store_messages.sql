@@ -1,4 +1,5 @@
--- Stores masked logins and sealed rejections and enters their counts in the ledger, in one statement.
+-- Stores masked logins and sealed rejections and enters their counts in the ledger, in one statement. What was copied before it, in the same
+-- transaction, is counted with them.
 --
 -- A redelivered message finds its message_id taken and inserts nothing, so that the caller may acknowledge either way.
 -- Yields the identity of each row that this call added ('login' or 'quarantine'); everything else is a repeat.
@@ -49,7 +50,7 @@ quarantined AS (
 ),
 entry AS (
     INSERT INTO ledger (source, stored, repeated, quarantined, erased, erased_again)
-    SELECT @source, stored_count, cardinality(@message_ids) + cardinality(@rejected_ids) - stored_count - quarantined_count, quarantined_count,
+    SELECT @source, stored_count + @copied, cardinality(@message_ids) + cardinality(@rejected_ids) - stored_count - quarantined_count, quarantined_count,
         @erased, @erased_again
     FROM (SELECT count(*)::integer AS stored_count FROM stored) AS s,
          (SELECT count(*)::integer AS quarantined_count FROM quarantined) AS q

@@ -41,7 +41,7 @@ internal sealed class ReplayCounts
 /// <summary>Sends messages in quarantine through the same parser and writer as those from the queue, with their own identity and
 /// time.</summary>
 internal sealed class QuarantineReplay(
-    PeopleDatabase database, Keyring keyring, LoginMasker masker, ErasureGate gate, Generation generation, ILogger<LoginStore> logger)
+    PeopleDatabase database, Keyring keyring, LoginMasker masker, ErasureGate gate, Generation generation, TimeProvider time, ILogger<LoginStore> logger)
 {
     // Payloads may be as large as a message: a megabyte.
     private const int MessagesAtOnce = 100;
@@ -49,7 +49,7 @@ internal sealed class QuarantineReplay(
     private static readonly string ReadQuarantine = Sql.Load("read_quarantine.sql");
     private static readonly string RenameReasons = Sql.Load("rename_quarantine_reasons.sql");
 
-    private readonly LoginStore store = new(database.Source, masker, gate, generation, logger, LoginSource.Replay);
+    private readonly LoginStore store = new(database.Source, masker, gate, generation, time, logger, LoginSource.Replay);
 
     private sealed record Kept(Guid MessageId, DateTimeOffset? SentAt, DateTimeOffset QuarantinedAt, byte[] SealedPayload);
 
