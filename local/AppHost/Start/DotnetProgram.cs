@@ -25,8 +25,8 @@ internal static class DotnetProgram
         string project, string logFile, Dictionary<string, string?> environment, bool debug, params IEnumerable<string> arguments)
     {
         var assembly = Assembly(project);
-        // Workstation GC: a laptop runs five of them, and none is busy for long.
-        environment["DOTNET_gcServer"] = "0";
+        // As in the images, see deploy/docker/Dockerfile.
+        environment["DOTNET_GCgen0size"] = "0x1000000";
         environment["ASPNETCORE_URLS"] = null;
         if (debug)
             environment["Logging__LogLevel__Default"] = "Debug";
