@@ -29,7 +29,9 @@ internal sealed class ErasureGate(IntegrityKeys integrity, NpgsqlDataSource data
     // Clocks of producers and brokers differ by less; a time further ahead is none.
     private static readonly TimeSpan LargestClockError = TimeSpan.FromHours(1);
 
-    private static readonly string ReadKeys = Sql.Load("read_erasure_keys.sql");
+    /// <summary>Yields the keys under which users were erased; for a transaction, once it holds the writers' lock.</summary>
+    public static readonly string ReadKeys = Sql.Load("read_erasure_keys.sql");
+
     private static readonly string MatchErasures = Sql.Load("match_erasures.sql");
     private static readonly string ReadKnownMessages = Sql.Load("read_known_messages.sql");
     private static readonly string NoteAtGate = Sql.Load("note_at_gate.sql");
@@ -42,15 +44,15 @@ internal sealed class ErasureGate(IntegrityKeys integrity, NpgsqlDataSource data
     /// </summary>
     /// <param name="connection">In the transaction that stores the messages, which holds the writers' lock.</param>
     /// <param name="messages">What it is about to store.</param>
+    /// <param name="keyIds">What <see cref="ReadKeys"/> yielded in it.</param>
     /// <param name="stopping">Gives up.</param>
     /// <exception cref="ErasureGateClosedException">There are erasures, and the keys that they were made with are not there.</exception>
     public async Task<ErasedMessages> FindErasedAsync(
-        NpgsqlConnection connection, IReadOnlyCollection<PendingMessage> messages, CancellationToken stopping)
+        NpgsqlConnection connection, IReadOnlyCollection<PendingMessage> messages, List<uint> keyIds, CancellationToken stopping)
     {
         var mac = integrity.Current;
         SetFingerprints(messages, mac);
 
-        var keyIds = await ReadKeysAsync(connection, stopping);
         if (keyIds.Count == 0)
             return ErasedMessages.None;
         if (FindFault(keyIds, mac) is { } fault)
@@ -77,7 +79,9 @@ internal sealed class ErasureGate(IntegrityKeys integrity, NpgsqlDataSource data
         try
         {
             await using var connection = await database.OpenConnectionAsync(cancellationToken);
-            return FindFault(await ReadKeysAsync(connection, cancellationToken), integrity.Current) is { } fault
+            await using var command = new NpgsqlCommand(ReadKeys, connection);
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            return FindFault(await ReadKeysAsync(reader, cancellationToken), integrity.Current) is { } fault
                 ? HealthCheckResult.Unhealthy(fault)
                 : HealthCheckResult.Healthy();
         }
@@ -112,10 +116,9 @@ internal sealed class ErasureGate(IntegrityKeys integrity, NpgsqlDataSource data
         ? $"users were erased under key {string.Join(" and ", missing)} of the integrity keyset, which is not enabled. Enable it."
         : null;
 
-    private static async Task<List<uint>> ReadKeysAsync(NpgsqlConnection connection, CancellationToken stopping)
+    /// <summary>Reads what <see cref="ReadKeys"/> yields.</summary>
+    public static async Task<List<uint>> ReadKeysAsync(NpgsqlDataReader reader, CancellationToken stopping)
     {
-        await using var command = new NpgsqlCommand(ReadKeys, connection);
-        await using var reader = await command.ExecuteReaderAsync(stopping);
         var keyIds = new List<uint>();
         while (await reader.ReadAsync(stopping))
             keyIds.Add(checked((uint)reader.GetInt64(0)));

@@ -28,7 +28,8 @@ internal sealed class LoginStore(
     // Below this, "more than half refused" would make two odd rows out of three a systemic failure.
     private const int SmallestSystemicBatch = 8;
 
-    private static readonly string LockAndReadGeneration = Sql.Load("lock_and_read_generation.sql");
+    // One round trip: what is read has to be read under the lock, and by statements of their own.
+    private static readonly string LockAndRead = Sql.Load("lock_and_read_generation.sql") + ErasureGate.ReadKeys;
     private static readonly string StoreMessages = Sql.Load("store_messages.sql");
     private static readonly string CopyLogins = Sql.Load("copy_logins.sql");
     private static readonly string ReleaseFromQuarantine = Sql.Load("release_from_quarantine.sql");
@@ -108,12 +109,12 @@ internal sealed class LoginStore(
         await using var connection = await database.OpenConnectionAsync(stopping);
         await using var transaction = await connection.BeginTransactionAsync(stopping);
 
-        var keys = await LockAndReadGenerationAsync(connection, stopping);
+        var (keys, erasureKeyIds) = await LockAndReadAsync(connection, stopping);
         generation.Keys = keys;
         masker.MaskAgainIfKeyChanged(messages, keys);
 
         var waiting = source is LoginSource.Replay ? await ReleaseAsync(connection, messages, stopping) : messages;
-        var erased = await gate.FindErasedAsync(connection, waiting, stopping);
+        var erased = await gate.FindErasedAsync(connection, waiting, erasureKeyIds, stopping);
         if (erased.Messages.Count > 0)
             waiting = waiting.Where(message => !erased.Messages.Contains(message)).ToArray();
         var added = new HashSet<(DateOnly?, Guid)>(waiting.Count);
@@ -187,15 +188,17 @@ internal sealed class LoginStore(
         Task WriteAsync(string? text) => text is null ? copy.WriteNullAsync(stopping) : copy.WriteAsync(text, NpgsqlDbType.Text, stopping);
     }
 
-    private static async Task<GenerationKeys> LockAndReadGenerationAsync(NpgsqlConnection connection, CancellationToken stopping)
+    private static async Task<(GenerationKeys Keys, List<uint> ErasureKeyIds)> LockAndReadAsync(NpgsqlConnection connection, CancellationToken stopping)
     {
-        await using var command = new NpgsqlCommand(LockAndReadGeneration, connection);
+        await using var command = new NpgsqlCommand(LockAndRead, connection);
         await using var reader = await command.ExecuteReaderAsync(stopping);
         await reader.NextResultAsync(stopping);
         if (!await reader.ReadAsync(stopping))
             throw new GenerationMissingException();
-        return new GenerationKeys(
+        var keys = new GenerationKeys(
             checked((uint)reader.GetInt64(0)), await reader.IsDBNullAsync(1, stopping) ? null : checked((uint)reader.GetInt64(1)));
+        await reader.NextResultAsync(stopping);
+        return (keys, await ErasureGate.ReadKeysAsync(reader, stopping));
     }
 
     /// <summary>Takes messages out of the quarantine, in the transaction that stores them.</summary>
