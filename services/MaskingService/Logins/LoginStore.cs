@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using NpgsqlTypes;
 using PiiMasking.Contracts;
@@ -107,6 +108,21 @@ internal sealed class LoginStore(
     private async Task StoreOnceAsync(ArraySegment<PendingMessage> messages, bool copies, CancellationToken stopping)
     {
         await using var connection = await database.OpenConnectionAsync(stopping);
+        try
+        {
+            await StoreOnceAsync(connection, messages, copies, stopping);
+        }
+        catch (PostgresException) when (connection.State is ConnectionState.Open)
+        {
+            // A statement that fails while Npgsql prepares it is prepared for the server and not for Npgsql, which then reads the answers to it
+            // wrongly (npgsql#6391). What this connection has prepared is prepared anew.
+            connection.UnprepareAll();
+            throw;
+        }
+    }
+
+    private async Task StoreOnceAsync(NpgsqlConnection connection, ArraySegment<PendingMessage> messages, bool copies, CancellationToken stopping)
+    {
         await using var transaction = await connection.BeginTransactionAsync(stopping);
 
         var (keys, erasureKeyIds) = await LockAndReadAsync(connection, stopping);
