@@ -17,10 +17,10 @@ internal sealed class Backlog(BenchmarkSystem system, CancellationToken stopping
     {
         var before = await system.System.Database.TotalsAsync(stopping);
         system.Hold();
-        var sent = 0;
+        int sent;
         try
         {
-            await system.System.Queue.SendAsync(bodies.ToAsyncEnumerable(), batch => Interlocked.Add(ref sent, batch.Count), stopping);
+            sent = (await system.SendAsync(bodies.ToAsyncEnumerable(), stopping)).Count;
         }
         finally
         {

@@ -25,6 +25,9 @@ internal sealed record SystemSetup
 
     /// <summary>Variables for every program.</summary>
     public Dictionary<string, string?> Environment { get; init; } = [];
+
+    /// <summary>Nothing is different but perhaps the dispatch.</summary>
+    public bool IsUsual => BatchSize is null && !IsInMemory && Environment.Count == 0;
 }
 
 /// <summary>
@@ -33,8 +36,8 @@ internal sealed record SystemSetup
 /// </summary>
 internal sealed class BenchmarkSystem : IAsyncDisposable
 {
-    // Of a smoke run: most of its time would be spent on starting systems.
-    private static readonly Dictionary<string, BenchmarkSystem> Shared = [];
+    // Of a smoke run, by whether the dispatch is concurrent: most of its time would be spent on starting systems.
+    private static readonly Dictionary<bool, BenchmarkSystem> Shared = [];
 
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(10);
 
@@ -67,30 +70,25 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
     /// <summary>CPU time of each program so far.</summary>
     public Dictionary<string, TimeSpan> CpuTimes() => Programs.ToDictionary(program => program.Name, program => CpuTime.Of(program.Process.Id));
 
-    /// <summary>Brings it up and waits until it is ready. In a smoke run all who want the same kind get the same system.</summary>
+    /// <summary>Brings it up and waits until it is ready. In a smoke run all who want a usual one get the same.</summary>
     public static async Task<BenchmarkSystem> StartAsync(BenchmarkRun run, SystemSetup? setup = null)
     {
         setup ??= new SystemSetup();
-        if (!run.IsSmoke)
+        if (!run.IsSmoke || !setup.IsUsual)
             return await StartNewAsync(run, setup);
-        var variables = string.Join(' ', setup.Environment.Select(variable => $"{variable.Key}={variable.Value}"));
-        var kind = $"{setup with { Environment = [] }} {variables}";
-        if (!Shared.TryGetValue(kind, out var system))
-            Shared[kind] = system = await StartNewAsync(run, setup);
-        // What the benchmark before has left behind.
-        if (setup.IsInMemory)
-            return system;
-        system.Resume();
-        system.sent = await system.DeletedAsync(run.Stopping);
+        if (!Shared.TryGetValue(setup.IsConcurrent, out var system))
+            Shared[setup.IsConcurrent] = system = await StartNewAsync(run, setup);
+        // What the benchmark before has left behind would be counted as this one's.
+        await system.WaitUntilDeletedAsync(run.Stopping);
         return system;
     }
 
     /// <summary>Stops the systems that the benchmarks of a smoke run had together.</summary>
     public static async Task StopSharedAsync()
     {
-        foreach (var (kind, system) in Shared.ToArray())
+        foreach (var (isConcurrent, system) in Shared.ToArray())
         {
-            Shared.Remove(kind);
+            Shared.Remove(isConcurrent);
             await system.DisposeAsync();
         }
     }
@@ -157,18 +155,22 @@ internal sealed class BenchmarkSystem : IAsyncDisposable
 
     /// <summary>Puts logins on the queue.</summary>
     /// <returns>Their message ids.</returns>
-    public async Task<IReadOnlyCollection<Guid>> SendAsync(int count, CancellationToken stopping)
+    public Task<IReadOnlyCollection<Guid>> SendAsync(int count, CancellationToken stopping) => SendAsync(SomeLogins.BodiesAsync(count), stopping);
+
+    /// <summary>Puts messages on the queue.</summary>
+    /// <returns>Their message ids.</returns>
+    public async Task<IReadOnlyCollection<Guid>> SendAsync(IAsyncEnumerable<string> bodies, CancellationToken stopping)
     {
         var ids = new ConcurrentBag<Guid>();
         await System.Queue.SendAsync(
-            SomeLogins.BodiesAsync(count),
+            bodies,
             batch =>
             {
                 foreach (var id in batch)
                     ids.Add(id);
             },
             stopping);
-        Interlocked.Add(ref sent, count);
+        Interlocked.Add(ref sent, ids.Count);
         return ids;
     }
 

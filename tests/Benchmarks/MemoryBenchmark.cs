@@ -10,7 +10,7 @@ internal static class MemoryBenchmark
 
     private static async Task AnswerAsync(BenchmarkRun run)
     {
-        var messages = run.Size(1_000_000, 2_000);
+        var messages = run.Size(1_000_000, 200);
         await using var system = await BenchmarkSystem.StartAsync(run);
         var idle = system.Programs.ToDictionary(program => program.Name, program => Megabytes(program.Process, "VmRSS:"));
         var most = 0.0;
