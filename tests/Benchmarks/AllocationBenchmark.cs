@@ -31,6 +31,8 @@ internal static class AllocationBenchmark
         foreach (var (program, counter) in programs.Zip(counters))
             each[program.Name] = await counter.StopAsync() / (double)count;
 
+        if (each.Values.Min() == 0)
+            throw new InvalidOperationException("A program has not told what it allocated.");
         var table = run.AddTable("Bytes allocated for a login", [.. each.Keys]);
         table.AddRow([.. each.Values.Cast<object>()]);
         run.Add("bytes allocated for a login, ingestion + masking", each["IngestionService"] + each["MaskingService"], Target.AtMost(2_000));

@@ -25,6 +25,7 @@ internal static class PoisonBenchmark
         var rounds = run.Size(5, 1);
         await using var system = await BenchmarkSystem.StartAsync(run, new SystemSetup { IsConcurrent = true });
         var backlog = new Backlog(system, run.Stopping);
+        var before = await system.System.Database.TotalsAsync(run.Stopping);
         await backlog.DrainAsync(Mixed(messages / 4));   // everything is compiled and connected
 
         var table = run.AddTable($"Good logins a second, {messages} messages waiting", "queue", "round", "good logins/s");
@@ -40,6 +41,11 @@ internal static class PoisonBenchmark
             run.Say($"round {round} of {rounds}");
         }
 
+        var all = (messages / 4) + (rounds * messages * 2);
+        var bad = (messages / 4 / 5) + (rounds * messages / 5);
+        var (stored, _, quarantined) = await system.System.Database.TotalsAsync(run.Stopping) - before;
+        if (stored != all - bad || quarantined != bad)
+            throw new InvalidOperationException($"Of {all} messages, {bad} of them bad, {stored} were stored and {quarantined} quarantined.");
         run.Add("good logins/s beside poison, of those without", measured.MedianRatio(poisoned, clean), Target.AtLeast(0.8));
     }
 

@@ -1,7 +1,10 @@
+using System.Diagnostics;
 using System.Globalization;
 using PiiMasking.Benchmarks;
+using StopRequest = PiiMasking.AppHost.StopRequest;
 
-// One benchmark a run, by name; build with -c Release. --smoke only tries whether it works.
+// One benchmark a run, by name; build with -c Release. --smoke only tries whether it works. A run fails
+// when a benchmark breaks, never for a figure.
 Benchmark[] benchmarks =
 [
     MaskingBenchmark.Benchmark,
@@ -51,26 +54,50 @@ if (!isUnderstood || chosen.Count == 0)
     return 1;
 }
 
-using var stop = new CancellationTokenSource();
-Console.CancelKeyPress += (_, pressed) =>
-{
-    pressed.Cancel = true;
-    stop.Cancel();
-};
+// For one benchmark of a smoke run: what it still waits for then does not come.
+var smokeLimit = TimeSpan.FromMinutes(3);
+var verdicts = new List<string>();
+var broken = 0;
+using var stop = new StopRequest();
 try
 {
     foreach (var benchmark in chosen)
     {
         Console.Error.WriteLine($"{benchmark.Name}: {benchmark.Question}");
-        var run = new BenchmarkRun(benchmark.Name, isSmoke, rounds, stop.Token) { MostRows = mostRows, Options = options };
-        await benchmark.AnswerAsync(run);
-        Report.Print(run);
-        Console.Error.WriteLine($"  {Report.Save(run)}");
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
+        limit.CancelAfter(isSmoke ? smokeLimit : Timeout.InfiniteTimeSpan);
+        var run = new BenchmarkRun(benchmark.Name, isSmoke, rounds, limit.Token) { MostRows = mostRows, Options = options };
+        var clock = Stopwatch.StartNew();
+        string Took() => string.Create(CultureInfo.InvariantCulture, $"{clock.Elapsed.TotalSeconds:0.0} s");
+        try
+        {
+            await benchmark.AnswerAsync(run);
+            Report.Print(run);
+            Console.Error.WriteLine($"  {Report.Save(run)}");
+            verdicts.Add($"passed: {benchmark.Name}, {Took()}");
+        }
+        catch (Exception error) when (!stop.Token.IsCancellationRequested)
+        {
+            Report.Print(run);
+            Console.Error.WriteLine(error);
+            var reason = limit.IsCancellationRequested ? $"it has not come to its end within {smokeLimit}" : error.Message;
+            verdicts.Add($"FAILED: {benchmark.Name}, {Took()}: {reason}");
+            broken++;
+            // The next one is not to inherit what broke this.
+            await BenchmarkSystem.StopSharedAsync();
+        }
     }
+}
+catch (Exception) when (stop.Token.IsCancellationRequested)
+{
+    return 130;
 }
 finally
 {
     await BenchmarkSystem.StopSharedAsync();
 }
 
-return 0;
+Console.WriteLine();
+foreach (var verdict in verdicts)
+    Console.WriteLine(verdict);
+return broken == 0 ? 0 : 1;
