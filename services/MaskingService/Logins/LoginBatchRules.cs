@@ -37,8 +37,8 @@ internal static class LoginBatchRules
 
     private static string? Problem(Login login) =>
         string.IsNullOrEmpty(login.UserId) ? "its login has no userId."
-        : login.Ip?.Expose() is not { Length: > 0 and <= 39 } ip || !Ascii.IsValid(ip) ? "its login's ip is no canonical address."
-        : login.DeviceId?.Expose() is not { Length: > 0 and <= 128 } id || Encoding.UTF8.GetByteCount(id) > 128 ? "its login's deviceId is not 1 to 128 bytes."
+        : login.Ip.Expose() is not { Length: > 0 and <= 39 } ip || !Ascii.IsValid(ip) ? "its login's ip is no canonical address."
+        : login.DeviceId.Expose() is not { Length: > 0 and <= 128 } id || Encoding.UTF8.GetByteCount(id) > 128 ? "its login's deviceId is not 1 to 128 bytes."
         : null;
 
     private static bool IsCode(string? reason) =>

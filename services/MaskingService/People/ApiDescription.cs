@@ -33,7 +33,7 @@ internal static class ApiDescription
         options.AddSchemaTransformer((schema, context, _) =>
         {
             // On the wire a personal value is a string; as a type it shows nothing of itself.
-            if (context.JsonTypeInfo.Type == typeof(Pii))
+            if ((Nullable.GetUnderlyingType(context.JsonTypeInfo.Type) ?? context.JsonTypeInfo.Type) == typeof(Pii))
             {
                 schema.Type = JsonSchemaType.String | (schema.Type & JsonSchemaType.Null);
                 schema.Properties?.Clear();
