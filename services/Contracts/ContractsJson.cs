@@ -7,7 +7,8 @@ namespace PiiMasking.Contracts;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,
-    Converters = [typeof(PiiConverter)])]
+    Converters = [typeof(LoginMessageConverter)])]
 [JsonSerializable(typeof(LoginBatch))]
 [JsonSerializable(typeof(LoginBatchResult))]
+[JsonSerializable(typeof(Rejection))]
 public sealed partial class ContractsJson : JsonSerializerContext;

@@ -118,9 +118,9 @@ public static class LoginParser
             case Member.UserId:
                 return Keep(text, MaxUserId, RejectReason.UserIdNotText, RejectReason.UserIdTooLong, out draft.UserId);
             case Member.DeviceType:
-                return Keep(text, MaxDeviceType, RejectReason.DeviceTypeNotText, RejectReason.DeviceTypeTooLong, out draft.DeviceType);
+                return Keep(text, MaxDeviceType, RejectReason.DeviceTypeNotText, RejectReason.DeviceTypeTooLong, out draft.DeviceType, isRepeated: true);
             case Member.Locale:
-                return Keep(text, MaxLocale, RejectReason.LocaleNotText, RejectReason.LocaleTooLong, out draft.Locale);
+                return Keep(text, MaxLocale, RejectReason.LocaleNotText, RejectReason.LocaleTooLong, out draft.Locale, isRepeated: true);
             case Member.Ip when !text.IsText:
                 return RejectReason.IpNotText;
             case Member.Ip:
@@ -144,7 +144,8 @@ public static class LoginParser
     }
 
     /// <summary>Takes a value as it is; empty is as good as absent.</summary>
-    private static RejectReason? Keep(JsonText text, int maxCodePoints, RejectReason notText, RejectReason tooLong, out string? kept)
+    private static RejectReason? Keep(
+        JsonText text, int maxCodePoints, RejectReason notText, RejectReason tooLong, out string? kept, bool isRepeated = false)
     {
         kept = null;
         if (!text.IsText)
@@ -158,7 +159,7 @@ public static class LoginParser
             codePoints -= char.IsLowSurrogate(character) ? 1 : 0;
         if (codePoints > maxCodePoints)
             return tooLong;
-        kept = new string(text.Characters);
+        kept = isRepeated ? RepeatedText.Of(text.Characters) : new string(text.Characters);
         return null;
     }
 

@@ -265,6 +265,17 @@ public sealed class StoringLogins(MigratedDatabases databases)
     [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": {"userId": "canary"}}]}""")]
     [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": {"userId": "u", "ip": "canary-ü", "deviceId": "d"}}]}""")]
     [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "rejection": {"reason": "Canary!", "payload": ""}}]}""")]
+    [InlineData("""{"messages": [5, "canary"]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": 5, "rejection": null}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": ["canary"]}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": "canary"}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": {"userId": "u", "ip": null, "deviceId": "canary"}}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": {"userId": "u", "ip": "198.18.0.1", "deviceId": ["canary"]}}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": {"userId": "u", "ip": "198.18.0.1", "deviceId": "d", "deviceType": {"canary": 1}}}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": {"userId": "u", "ip": "198.18.0.1", "deviceId": "d", "locale": 5}}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "login": {"userId": "u", "ip": "198.18.0.1", "deviceId": "d", "appVersion": "canary"}}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "sentAt": "canary", "login": {"userId": "u", "ip": "198.18.0.1", "deviceId": "d"}}]}""")]
+    [InlineData("""{"messages": [{"messageId": "7d6f1f0e-0000-0000-0000-000000000001", "rejection": {"reason": null, "payload": "canary"}}]}""")]
     public async Task A_body_that_is_no_batch_gets_400_without_a_value_in_it(string body)
     {
         await using var database = await databases.CreateAsync();
@@ -276,6 +287,24 @@ public sealed class StoringLogins(MigratedDatabases databases)
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.DoesNotContain("canary", await response.Content.ReadAsStringAsync() + service.Logs.Everything, StringComparison.OrdinalIgnoreCase);
         Assert.Equal(0, await database.ScalarAsync<long>("SELECT count(*) FROM ledger"));
+    }
+
+    [Fact]
+    public async Task Members_that_nobody_knows_are_passed_over_and_names_may_be_escaped()
+    {
+        await using var database = await databases.CreateAsync();
+        await using var service = await StartReadyAsync(database);
+
+        using var content = new StringContent(
+            """
+            {"later": [{"login": 1}], "messages": [{"later": {"messageId": 1}, "messageId": "7d6f1f0e-0000-0000-0000-000000000001", "sentAt": null, "rejection": null,
+              "login": {"later": [null], "user\u0049d": "u", "ip": "198.18.0.1", "deviceId": "d", "deviceType": null, "locale": "\u00fc", "appVersion": null}}]}
+            """,
+            Encoding.UTF8, "application/json");
+        using var response = await service.App.PostAsync(new Uri(LoginBatch.Route, UriKind.Relative), content);
+
+        Assert.Equal("""{"outcomes":["stored"]}""", await response.Content.ReadAsStringAsync());
+        Assert.Equal("u,,ü", await database.ScalarAsync<string>("SELECT concat_ws(',', user_id, coalesce(device_type, ''), locale) FROM user_logins"));
     }
 
     [Fact]
