@@ -18,6 +18,9 @@ internal readonly struct Envelope
     // Longer values are decoded into a pooled array.
     private const int StackCharacters = 128;
 
+    // Bytes of a login's CloudEvent.
+    private const int UsualElement = 500;
+
     private readonly ReadOnlyMemory<byte> body;
     private readonly Members members;
 
@@ -41,9 +44,9 @@ internal readonly struct Envelope
 
     /// <summary>Splits a JSON array into the bytes of its elements.</summary>
     /// <returns>False if the bytes are no JSON array, or one of more than <paramref name="most"/> elements.</returns>
-    public static bool TrySplit(ReadOnlyMemory<byte> array, int most, out List<ReadOnlyMemory<byte>> elements)
+    public static bool TrySplit(Memory<byte> array, int most, out List<Memory<byte>> elements)
     {
-        elements = [];
+        elements = new(Math.Min(most, array.Length / UsualElement));
         try
         {
             var reader = new Utf8JsonReader(array.Span, AnyDepth);
@@ -53,7 +56,8 @@ internal readonly struct Envelope
             {
                 if (elements.Count == most)
                     return false;
-                elements.Add(Value.Under(ref reader).In(array));
+                var element = Value.Under(ref reader);
+                elements.Add(array.Slice(element.Start, element.Length));
             }
 
             reader.Read();   // throws if anything follows
@@ -90,7 +94,8 @@ internal readonly struct Envelope
     /// <summary>Takes out what is inside.</summary>
     /// <param name="content">Bytes of the message inside; for <c>data</c> that is JSON, the text of that JSON.</param>
     /// <param name="reason">Why there are none, when the method returns false.</param>
-    public bool TryOpen(out ReadOnlyMemory<byte> content, out RejectReason reason)
+    /// <param name="own">The envelope's own memory, if base64 in it may be overwritten by what it says; it is left whole when the method returns false.</param>
+    public bool TryOpen(out ReadOnlyMemory<byte> content, out RejectReason reason, Memory<byte> own = default)
     {
         content = default;
         reason = members.HasDuplicate ? RejectReason.DuplicateMember : RejectReason.EnvelopeMalformed;
@@ -108,7 +113,7 @@ internal readonly struct Envelope
         if (members.Data.IsPresent && members.DataBase64.IsPresent)
             return false;
         if (members.DataBase64.IsPresent)
-            return members.DataBase64.TryGetBase64(body, out content);
+            return members.DataBase64.TryGetBase64(body, own, out content);
         if (members.Data.IsText)
             return members.Data.TryGetBytes(body, out content);
         content = members.Data.In(body);
@@ -232,11 +237,17 @@ internal readonly struct Envelope
             return found;
         }
 
-        public bool TryGetBase64(ReadOnlyMemory<byte> whole, out ReadOnlyMemory<byte> bytes)
+        public bool TryGetBase64(ReadOnlyMemory<byte> whole, Memory<byte> own, out ReadOnlyMemory<byte> bytes)
         {
             bytes = default;
             if (!IsText)
                 return false;
+            if (!own.IsEmpty && Base64InPlace.TryDecode(own.Slice(Start + 1, Length - 2), out var inPlace))
+            {
+                bytes = inPlace;
+                return true;
+            }
+
             try
             {
                 var found = ReaderOf(whole).TryGetBytesFromBase64(out var decoded);

@@ -15,12 +15,12 @@ public sealed record IncomingMessage(Guid MessageId, DateTimeOffset? SentAt, Par
 }
 
 /// <summary>One entry of a delivery, as the broker's component handed it over.</summary>
-/// <param name="Body">The entry's own bytes.</param>
+/// <param name="Body">The entry's own bytes; reading it may decode base64 in it where that stands.</param>
 /// <param name="ContentType">Media type that the component gave it; decides whether it is a batch.</param>
 /// <param name="Metadata">The component's metadata, in which some brokers name the message.</param>
 /// <param name="Topic">Topic of the subscription.</param>
 public sealed record ReceivedEntry(
-    ReadOnlyMemory<byte> Body, string? ContentType, IReadOnlyDictionary<string, string> Metadata, string Topic)
+    Memory<byte> Body, string? ContentType, IReadOnlyDictionary<string, string> Metadata, string Topic)
 {
     /// <returns>A label: the body may hold personal data.</returns>
     public override string ToString() => "[entry]";

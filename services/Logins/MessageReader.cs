@@ -77,7 +77,7 @@ public static class MessageReader
         return new IncomingMessage(known.Id, known.SentAt, outcome, entry.Body) { TraceParent = trace };
     }
 
-    private static IncomingMessage ReadElement(ReadOnlyMemory<byte> element, DateTimeOffset now)
+    private static IncomingMessage ReadElement(Memory<byte> element, DateTimeOffset now)
     {
         if (!Envelope.TryReadElement(element, out var envelope) || envelope.Identity is not { } identity)
         {
@@ -85,8 +85,10 @@ public static class MessageReader
             return new IncomingMessage(fresh.Id, fresh.SentAt, Rejected(RejectReason.EnvelopeMalformed), element);
         }
 
-        var (outcome, payload) = envelope.TryOpen(out var content, out var reason) ? (ParsePayload(content), content) : (Rejected(reason), element);
-        return new IncomingMessage(identity.Id, identity.SentAt, outcome, payload) { TraceParent = envelope.TraceParent };
+        var trace = envelope.TraceParent;
+        // A component made the element, and only what is in it is kept.
+        var (outcome, payload) = envelope.TryOpen(out var content, out var reason, element) ? (ParsePayload(content), content) : (Rejected(reason), element);
+        return new IncomingMessage(identity.Id, identity.SentAt, outcome, payload) { TraceParent = trace };
     }
 
     private static bool IsBatch(string? contentType) =>

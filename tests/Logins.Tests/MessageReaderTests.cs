@@ -327,16 +327,17 @@ public class MessageReaderTests
     public void Taking_a_message_out_of_a_batch_allocates_little()
     {
         var batch = Given.Utf8(new JsonArray([.. Enumerable.Range(0, 100).Select(_ => Event(Guid.NewGuid().ToString(), Given.Utf8(Given.Login)))]).ToJsonString());
-        var entry = new ReceivedEntry(batch, MessageReader.BatchContentType, NoMetadata, "t");
-        for (var warmUp = 0; warmUp < 20; warmUp++)
+        // Each is read once: what is in it is decoded where it stands.
+        var entries = Enumerable.Range(0, 30).Select(_ => new ReceivedEntry(batch.ToArray(), MessageReader.BatchContentType, NoMetadata, "t")).ToArray();
+        foreach (var entry in entries.AsSpan(10))
             MessageReader.Read(entry, Now);
 
         var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var round = 0; round < 10; round++)
+        foreach (var entry in entries.AsSpan(0, 10))
             MessageReader.Read(entry, Now);
         var perMessage = (GC.GetAllocatedBytesForCurrentThread() - before) / 1_000;
 
-        Assert.InRange(perMessage, 1, 1_200);
+        Assert.InRange(perMessage, 1, 600);
     }
 
     private static readonly Dictionary<string, string> NoMetadata = [];

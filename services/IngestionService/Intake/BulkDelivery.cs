@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
 using PiiMasking.Logins;
@@ -94,18 +93,15 @@ internal static class BulkDelivery
     }
 
     /// <summary>The entry's bytes: base64 in a raw subscription. Anything else is taken as it stands, so that no entry is stuck for ever.</summary>
-    private static ReadOnlyMemory<byte> ReadEvent(ref Utf8JsonReader reader, Memory<byte> body)
+    private static Memory<byte> ReadEvent(ref Utf8JsonReader reader, Memory<byte> body)
     {
         reader.Read();
         var start = (int)reader.TokenStartIndex;
         if (reader.TokenType == JsonTokenType.String)
         {
-            if (reader.ValueIsEscaped || !Base64.IsValid(reader.ValueSpan))
-                return reader.TryGetBytesFromBase64(out var decoded) ? decoded : Encoding.UTF8.GetBytes(reader.GetString()!);
-            // Most of what a delivery has is events; decoded in place they need no memory of their own.
-            var text = body.Slice(start + 1, reader.ValueSpan.Length);
-            Base64.DecodeFromUtf8InPlace(text.Span, out var length);
-            return text[..length];
+            return Base64InPlace.TryDecode(body.Slice(start + 1, reader.ValueSpan.Length), out var inPlace) ? inPlace
+                : reader.TryGetBytesFromBase64(out var decoded) ? decoded
+                : Encoding.UTF8.GetBytes(reader.GetString()!);
         }
 
         reader.Skip();
@@ -153,5 +149,5 @@ internal static class BulkDelivery
         }
     }
 
-    private sealed record Draft(string EntryId, ReadOnlyMemory<byte> Event, string? ContentType, Dictionary<string, string>? Metadata);
+    private sealed record Draft(string EntryId, Memory<byte> Event, string? ContentType, Dictionary<string, string>? Metadata);
 }
