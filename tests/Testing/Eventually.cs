@@ -6,12 +6,12 @@ namespace PiiMasking.Testing;
 public static class Eventually
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan DefaultLimit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan DefaultLimit = TimeSpan.FromMinutes(1);
 
     /// <summary>Waits until the condition holds.</summary>
     /// <param name="what">The condition in words: "the queue is empty".</param>
     /// <param name="condition">An exception means "not yet", and is told if the time runs out.</param>
-    /// <param name="limit">15 s if null.</param>
+    /// <param name="limit">A minute if null.</param>
     /// <param name="stopping">Ends the wait.</param>
     /// <exception cref="TimeoutException">It did not come about; says what, how long, and the last exception.</exception>
     public static Task HoldsAsync(
@@ -26,7 +26,7 @@ public static class Eventually
     /// <param name="what">The value in words: "rows in user_logins".</param>
     /// <param name="expected">What it should become.</param>
     /// <param name="actual">Reads it; an exception means "not yet".</param>
-    /// <param name="limit">15 s if null.</param>
+    /// <param name="limit">A minute if null.</param>
     /// <param name="stopping">Ends the wait.</param>
     /// <exception cref="TimeoutException">Says what it was last.</exception>
     public static Task EqualsAsync<T>(
