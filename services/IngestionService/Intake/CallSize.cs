@@ -31,9 +31,9 @@ internal static class CallSize
     }
 
     /// <summary>Splits messages, in their order, into parts of at most <paramref name="maxBytes"/>; one that is larger stands alone.</summary>
-    public static IEnumerable<List<T>> Split<T>(IEnumerable<T> messages, Func<T, LoginMessage> sent, long maxBytes)
+    public static IEnumerable<List<T>> Split<T>(List<T> messages, Func<T, LoginMessage> sent, long maxBytes)
     {
-        var part = new List<T>();
+        var part = new List<T>(messages.Count);   // most deliveries are one call
         long size = Frame;
         foreach (var message in messages)
         {

@@ -17,7 +17,9 @@ internal sealed class LoginIntake(MaskingClient masking, IntakeMetrics metrics, 
         var messages = new List<Pending>(entries.Count);
         for (var entry = 0; entry < entries.Count; entry++)
         {
-            foreach (var message in MessageReader.Read(entries[entry].Received, now))
+            var read = MessageReader.Read(entries[entry].Received, now);
+            messages.EnsureCapacity(messages.Count + read.Count);
+            foreach (var message in read)
                 messages.Add(new Pending(entry, message, ToLogin(message)));
         }
 

@@ -41,17 +41,17 @@ internal sealed class LoginStore(
     /// <param name="messages">Masked already; any number.</param>
     /// <param name="stopping">Gives up between and during transactions; what is committed stays so.</param>
     /// <exception cref="NpgsqlException">Transient: the database is away or busy. Messages that were not committed keep the outcome retry.</exception>
-    public async Task StoreAsync(PendingMessage[] messages, CancellationToken stopping)
+    public async Task StoreAsync(ArraySegment<PendingMessage> messages, CancellationToken stopping)
     {
         var refused = new List<PendingMessage>();
-        var mostRefused = messages.Length < SmallestSystemicBatch ? messages.Length : messages.Length / 2;
-        if (await StoreOrSplitAsync(new ArraySegment<PendingMessage>(messages), refused, mostRefused, stopping))
+        var mostRefused = messages.Count < SmallestSystemicBatch ? messages.Count : messages.Count / 2;
+        if (await StoreOrSplitAsync(messages, refused, mostRefused, stopping))
             return;
 
         // So many at once are no odd rows but a table that does not take logins: nothing is condemned for it.
         foreach (var message in refused)
             message.Outcome = LoginOutcome.Retry;
-        logger.MostRowsRefused(refused.Count, messages.Length);
+        logger.MostRowsRefused(refused.Count, messages.Count);
     }
 
     /// <returns>False if more rows were refused than <paramref name="mostRefused"/>; the rest was then left alone.</returns>
@@ -133,10 +133,11 @@ internal sealed class LoginStore(
         var erased = await gate.FindErasedAsync(connection, waiting, erasureKeyIds, stopping);
         if (erased.Messages.Count > 0)
             waiting = waiting.Where(message => !erased.Messages.Contains(message)).ToArray();
-        var added = new HashSet<(DateOnly?, Guid)>(waiting.Count);
+        var copied = new List<PendingMessage>();
         if (copies && keys.NextKeyId is null)
-            waiting = await CopyAsync(connection, waiting, added, stopping);
-        await using var command = CreateStoreCommand(connection, waiting, keys, erased, copied: added.Count);
+            (copied, waiting) = await CopyAsync(connection, waiting, stopping);
+        var added = new HashSet<(DateOnly?, Guid)>(waiting.Count);
+        await using var command = CreateStoreCommand(connection, waiting, keys, erased, copied.Count);
         await using (var reader = await command.ExecuteReaderAsync(stopping))
         {
             while (await reader.ReadAsync(stopping))
@@ -153,33 +154,37 @@ internal sealed class LoginStore(
                 : !added.Remove((isLogin ? message.CreateDate : null, message.MessageId)) ? LoginOutcome.Repeated
                 : isLogin ? LoginOutcome.Stored : LoginOutcome.Quarantined;
         }
+
+        foreach (var message in copied)
+            message.Outcome = LoginOutcome.Stored;
     }
 
     /// <summary>Copies the logins that have a time of their own, each once.</summary>
     /// <param name="connection">In the transaction.</param>
     /// <param name="messages">What is to be stored.</param>
-    /// <param name="copied">Takes their dates and ids.</param>
     /// <param name="stopping">Cancels.</param>
-    /// <returns>The messages that are left.</returns>
+    /// <returns>The messages that were copied, and those that are left.</returns>
     /// <exception cref="PostgresException">One of them is there already, or the table does not take it. Nothing can be done in this transaction any more.</exception>
-    private static async Task<ArraySegment<PendingMessage>> CopyAsync(
-        NpgsqlConnection connection, ArraySegment<PendingMessage> messages, HashSet<(DateOnly?, Guid)> copied, CancellationToken stopping)
+    private static async Task<(List<PendingMessage> Copied, ArraySegment<PendingMessage> Left)> CopyAsync(
+        NpgsqlConnection connection, ArraySegment<PendingMessage> messages, CancellationToken stopping)
     {
+        var positions = new List<int>(messages.Count);
         var (rows, left) = (new List<PendingMessage>(messages.Count), new List<PendingMessage>());
-        foreach (var message in messages)
+        for (var position = 0; position < messages.Count; position++)
         {
-            var isCopied = message is { Login: not null, SentAt: not null } && copied.Add((message.CreateDate, message.MessageId));
-            (isCopied ? rows : left).Add(message);
+            if (messages[position] is { Login: not null, SentAt: not null })
+                positions.Add(position);
+            else
+                left.Add(messages[position]);
         }
 
+        // Two writers with common ids take their locks in one order, and of several deliveries the first is the row.
+        positions.Sort((a, b) => Compare(messages[a], messages[b]) is var order and not 0 ? order : a.CompareTo(b));
+        foreach (var position in positions)
+            (rows is [.., var last] && Compare(last, messages[position]) == 0 ? left : rows).Add(messages[position]);
         if (rows.Count < FewestCopied)
-        {
-            copied.Clear();
-            return messages;
-        }
+            return ([], messages);
 
-        // Two writers with common ids take their locks in one order.
-        rows.Sort((a, b) => a.CreateDate != b.CreateDate ? a.CreateDate.CompareTo(b.CreateDate) : a.MessageId.CompareTo(b.MessageId));
         await using var copy = await connection.BeginBinaryImportAsync(CopyLogins, stopping);
         foreach (var row in rows)
         {
@@ -199,7 +204,10 @@ internal sealed class LoginStore(
         }
 
         await copy.CompleteAsync(stopping);
-        return left.ToArray();
+        return (rows, left.ToArray());
+
+        static int Compare(PendingMessage a, PendingMessage b) =>
+            a.CreateDate.CompareTo(b.CreateDate) is var byDate and not 0 ? byDate : a.MessageId.CompareTo(b.MessageId);
 
         Task WriteAsync(string? text) => text is null ? copy.WriteNullAsync(stopping) : copy.WriteAsync(text, NpgsqlDbType.Text, stopping);
     }

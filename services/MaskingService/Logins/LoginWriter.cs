@@ -17,7 +17,7 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
     : IHostedService, IDisposable
 {
     /// <param name="Trace">Of the request; default if nobody collects spans.</param>
-    private sealed record Call(IReadOnlyList<PendingMessage> Messages, ActivityContext Trace, TaskCompletionSource Done);
+    private sealed record Call(PendingMessage[] Messages, ActivityContext Trace, TaskCompletionSource Done);
 
     private static readonly ActivitySource Source = new(LoginMetrics.MeterName);
 
@@ -28,7 +28,7 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
     /// <summary>Hands masked messages to a writer and waits until each has its outcome.</summary>
     /// <returns>False if there was no room for the call within <see cref="StorageOptions.MaxWait"/>; nothing was written then.</returns>
     /// <exception cref="OperationCanceledException">The caller went away; the messages may be committed all the same.</exception>
-    public async Task<bool> TryWriteAsync(IReadOnlyList<PendingMessage> messages, CancellationToken cancellation)
+    public async Task<bool> TryWriteAsync(PendingMessage[] messages, CancellationToken cancellation)
     {
         var call = new Call(messages, Activity.Current?.Context ?? default, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         using (var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
@@ -81,7 +81,7 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
             while (count < options.Value.MaxMessagesPerTransaction && waiting.Reader.TryRead(out var call))
             {
                 calls.Add(call);
-                count += call.Messages.Count;
+                count += call.Messages.Length;
             }
 
             // Every writer is woken for a call, and one of them has taken it.
@@ -99,11 +99,12 @@ internal sealed class LoginWriter(LoginStore store, IOptions<StorageOptions> opt
         // One transaction for several calls: it is a part of the first one's trace, and linked to the others'.
         using var span = Source.StartActivity(
             "store logins", ActivityKind.Internal, calls[0].Trace, links: calls.Skip(1).Select(call => new ActivityLink(call.Trace)));
-        var messages = calls.SelectMany(call => call.Messages);
+        var messages = calls is [var only] ? only.Messages : calls.SelectMany(call => call.Messages).ToArray();
+        var most = options.Value.MaxMessagesPerTransaction;
         try
         {
-            foreach (var part in messages.Chunk(options.Value.MaxMessagesPerTransaction))
-                await store.StoreAsync(part, abort.Token);
+            for (var at = 0; at < messages.Length; at += most)
+                await store.StoreAsync(new ArraySegment<PendingMessage>(messages, at, Math.Min(most, messages.Length - at)), abort.Token);
         }
         catch (Exception e) when (e is KeyUnavailableException or GenerationMissingException or ErasureGateClosedException)
         {

@@ -97,7 +97,7 @@ internal sealed class QuarantineReplay(
         if (logins.Count > 0)
         {
             masker.Mask(logins, generation.Keys ?? throw new GenerationMissingException());
-            await store.StoreAsync([.. logins], cancellation);
+            await store.StoreAsync(logins.ToArray(), cancellation);
         }
 
         foreach (var login in logins)

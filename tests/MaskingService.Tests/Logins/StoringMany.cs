@@ -57,11 +57,13 @@ public sealed class StoringMany(MigratedDatabases databases)
         await using var service = await StartReadyAsync(database);
         var messages = Enumerable.Range(0, Many).Select(_ => Message()).ToArray();
         var (timeless, wrong) = (Message(timeless: true), Rejected("{}"));
-        LoginMessage[] batch = [messages[7], timeless, .. messages, wrong, messages[0], timeless, wrong];
+        var first = messages[7] with { Login = messages[7].Login! with { UserId = "first" } };
+        LoginMessage[] batch = [first, timeless, .. messages, wrong, messages[0], timeless, wrong];
 
         var outcomes = await service.StoreAsync(batch);
 
         Assert.Equal((LoginOutcome.Stored, LoginOutcome.Repeated), (outcomes[0], outcomes[2 + 7]));
+        Assert.Equal("first", await database.ScalarAsync<string>($"SELECT user_id FROM user_logins WHERE message_id = '{first.MessageId}'"));
         Assert.Equal(
             [LoginOutcome.Quarantined, LoginOutcome.Repeated, LoginOutcome.Repeated, LoginOutcome.Repeated], outcomes.TakeLast(4));
         Assert.Equal($"{Many + 1}|4|1|{Many + 2}", await TotalsAsync(database));
