@@ -34,6 +34,8 @@ public sealed class AppHostProcessTests : IDisposable
     [InlineData(Signal.Kill, 128 + 9)]
     public async Task However_it_is_stopped_no_process_and_no_socket_is_left(Signal signal, int exitCode)
     {
+        Assert.SkipWhen(
+            signal is Signal.Interrupt && InterruptIsIgnored(), "A shell that runs this in the background has SIGINT ignored, for what it starts as well.");
         var apphost = Start("--messages", "10");
         await Eventually.HoldsAsync(
             "the system stays up", () => apphost.Exited.IsCompleted || Output(apphost).Contains("The system stays up", StringComparison.Ordinal), Limit);
@@ -57,6 +59,14 @@ public sealed class AppHostProcessTests : IDisposable
 
         Assert.Contains("Of 300 messages 299 are stored", Output(first), StringComparison.Ordinal);
         Assert.Contains("Of 200 messages 199 are stored", Output(second), StringComparison.Ordinal);
+    }
+
+    private static bool InterruptIsIgnored()
+    {
+        const string ignored = "SigIgn:";
+        const int interrupt = 1 << (2 - 1);
+        var mask = File.ReadLines("/proc/self/status").First(line => line.StartsWith(ignored, StringComparison.Ordinal))[ignored.Length..];
+        return (Convert.ToUInt64(mask.Trim(), 16) & interrupt) != 0;
     }
 
     private static string Output(ChildProcess apphost) => string.Join('\n', apphost.LastLines(500));
