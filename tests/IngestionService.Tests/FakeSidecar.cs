@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.DependencyInjection;
 using PiiMasking.Contracts;
 
 namespace PiiMasking.IngestionService.Tests;
@@ -33,10 +34,10 @@ internal sealed class FakeSidecar : IAsyncDisposable
 
     public static async Task<FakeSidecar> StartAsync()
     {
-        // Elsewhere than beside the program, where the service's own appsettings.json lies.
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = Path.GetTempPath() });
-        builder.Logging.ClearProviders();
-        builder.WebHost.UseSetting("urls", "http://127.0.0.1:0");
+        // Empty: no appsettings.json is looked for, and no folder watched for changes of one.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
+        builder.Services.AddRoutingCore();
         var app = builder.Build();
         var sidecar = new FakeSidecar(app);
         app.MapPost("/v1.0/invoke/masking/method/v1/logins", sidecar.TakeAsync);
