@@ -11,6 +11,7 @@ internal static class PipelineBenchmark
     private const string Drain = "receive and delete only";
     private const string Loop = "one-by-one loop";
     private const int DefaultBatch = 100;
+    private const int WarmUp = 5;
 
     public static Benchmark Benchmark { get; } = new(
         "pipeline",
@@ -45,7 +46,13 @@ internal static class PipelineBenchmark
             var rounds = run.Rounds(5);
             var count = run.Size(batchSize == 1 ? 5_000 : 20_000, 200);
             foreach (var system in systems.Values)
+            {
+                // Until the runtimes have compiled again what runs often, that takes the component half of its time.
+                await system.FillAsync(WarmUp * count, run.Stopping);
+                await system.WaitUntilDeletedAsync(run.Stopping);
                 system.Hold();
+            }
+
             for (var round = 0; round <= rounds; round++)
             {
                 // The first round only warms up.
