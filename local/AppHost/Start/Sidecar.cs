@@ -69,7 +69,8 @@ internal sealed class Sidecar : IDisposable
             "--config", Path.Combine(options.SetFolder, $"configuration-{AppId}.yaml"),
             "--config", run.NameResolution,
             "--enable-metrics=false",
-            "--dapr-graceful-shutdown-seconds", "3",
+            // Less than the time after which it is killed. What is in work then is delivered, and stored, once more.
+            "--dapr-graceful-shutdown-seconds", "8",
             "--log-level", options.Debug ? "debug" : "info",
         ];
         if (appHealthPath is not null)
@@ -77,8 +78,8 @@ internal sealed class Sidecar : IDisposable
             // The defaults are made for a cluster; here one second after the database is back, messages flow again.
             arguments.AddRange(["--enable-app-health-check", "--app-health-check-path", appHealthPath]);
             arguments.AddRange(["--app-health-probe-interval", "1", "--app-health-probe-timeout", "900"]);
-            // A restart takes less: a subscription that is stopped takes the answers of what is in work with it.
-            arguments.AddRange(["--app-health-threshold", "8"]);
+            // A restart takes less, on a busy machine too: a subscription that is stopped takes the answers of what is in work with it.
+            arguments.AddRange(["--app-health-threshold", "15"]);
         }
 
         return new ChildProcessStart

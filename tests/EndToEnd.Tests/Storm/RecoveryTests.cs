@@ -113,7 +113,7 @@ public sealed class RecoveryTests(StormSystem storm)
         }
 
         var verdict = await run.FinishAsync();
-        Assert.True(verdict.IsGreen, $"{verdict}");
+        run.Assert(verdict.IsGreen, $"{verdict}");
     }
 
     private void HoldBack(string part)

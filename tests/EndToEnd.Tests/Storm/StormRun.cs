@@ -109,6 +109,13 @@ internal sealed class StormRun : IAsyncDisposable
         return verdict;
     }
 
+    /// <summary>Fails with a summary, and keeps all logs, unless everything is as it has to be.</summary>
+    public void Assert(bool isRight, string summary)
+    {
+        isChecked = isRight;
+        Xunit.Assert.True(isRight, summary);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (!isChecked || Environment.GetEnvironmentVariable("STORM_LOGS") == "1")
