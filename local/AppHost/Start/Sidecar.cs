@@ -69,7 +69,7 @@ internal sealed class Sidecar : IDisposable
             "--config", Path.Combine(options.SetFolder, $"configuration-{AppId}.yaml"),
             "--config", run.NameResolution,
             "--enable-metrics=false",
-            // Less than the time after which it is killed. What is in work then is delivered, and stored, once more.
+            // Less than the time after which it is killed. What is still in work then is delivered once more.
             "--dapr-graceful-shutdown-seconds", "8",
             "--log-level", options.Debug ? "debug" : "info",
         ];
