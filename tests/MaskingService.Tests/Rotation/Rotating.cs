@@ -204,9 +204,10 @@ public sealed class Rotating(MigratedDatabases databases)
         var to = system.Rotate();
         await system.PhaseAsync("settling");
 
-        // Seen from before the copy the table is whole. The later one has no snapshot between its statements, but the table is locked.
+        // Seen from before the copy the table is whole. The later one has no snapshot (a query's would stay until its next statement, and may
+        // be from before the end of anything that still runs), but the table is locked.
         Assert.Equal(500L, await ScalarAsync(old, "SELECT count(*) FROM user_logins"));
-        await ScalarAsync(later, "BEGIN; SELECT count(*) FROM user_logins");
+        await ScalarAsync(later, "BEGIN; LOCK TABLE user_logins IN ACCESS SHARE MODE");
         await old.DisposeAsync();
         await system.HoldsAsync(
             "the swap was put off", () => Task.FromResult(system.Service.Logs.Lines.Any(line => line.EventId == 1805)));
@@ -236,7 +237,9 @@ public sealed class Rotating(MigratedDatabases databases)
             "all payloads are under the new key",
             $"SELECT count(*) = 45 AND EXISTS (SELECT FROM key_canaries WHERE keyset = 'quarantine' AND key_id = {sealedUnder} AND retired_at IS NOT NULL) "
             + $"FROM quarantine WHERE substring(sealed_payload FROM 2 FOR 4) = decode('{seals:x8}', 'hex')");
-        await system.HoldsAsync("the audit has a new key", $"SELECT EXISTS (SELECT FROM key_canaries WHERE keyset = 'integrity' AND key_id = {signs})");
+        await system.HoldsAsync(
+            "both new keys have a canary",
+            $"SELECT count(*) = 2 FROM key_canaries WHERE (keyset, key_id) IN (('integrity', {signs}), ('quarantine', {seals}))");
         await system.HoldsAsync(
             "the service computes with it",
             async () =>
