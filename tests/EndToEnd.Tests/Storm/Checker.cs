@@ -76,6 +76,22 @@ internal sealed class Checker(string ownerConnectionString, Secrets secrets)
         return new Verdict(confirmed.Count, lost, twice, wrongRows + wrongSealed + (int)uncounted, since, deletedIsWhole);
     }
 
+    /// <returns>When messages were accounted for once more.</returns>
+    public async Task<IReadOnlyList<DateTimeOffset>> RepeatedAtAsync(DateTimeOffset since, CancellationToken stopping)
+    {
+        await using var connection = await OpenAsync(stopping);
+        await using var command = new NpgsqlCommand(
+            "SELECT committed_at FROM ledger WHERE repeated > 0 AND committed_at >= $1 ORDER BY entry_id", connection)
+        {
+            Parameters = { new NpgsqlParameter<DateTimeOffset> { TypedValue = since } },
+        };
+        await using var reader = await command.ExecuteReaderAsync(stopping);
+        var moments = new List<DateTimeOffset>();
+        while (await reader.ReadAsync(stopping))
+            moments.Add(reader.GetFieldValue<DateTimeOffset>(0));
+        return moments;
+    }
+
     private async Task<(Dictionary<Guid, int> Rows, int Wrong)> ReadLoginsAsync(
         SentList sent, Dictionary<Guid, int> confirmed, CancellationToken stopping)
     {

@@ -64,7 +64,7 @@ public sealed class OutageTests(StormSystem storm, ITestOutputHelper output)
         var summary = $"{Duration.TotalSeconds:0} s ({Duration / StormSystem.VisibilityTimeout:0} visibility timeouts): {verdict}; "
             + $"received at most {mostReceived} times, {dead} in the dead-letter queue";
         output.WriteLine(summary);
-        run.Assert(verdict.IsGreen && mostReceived <= MostReceives && dead == 0, summary);
+        await run.AssertAsync(verdict.IsGreen && mostReceived <= MostReceives && dead == 0, summary);
     }
 
     private async Task<(int MostReceived, int Dead)> WatchAsync(StormRun run, Func<bool> isOver)

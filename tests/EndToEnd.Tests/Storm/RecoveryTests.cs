@@ -113,7 +113,7 @@ public sealed class RecoveryTests(StormSystem storm)
         }
 
         var verdict = await run.FinishAsync();
-        run.Assert(verdict.IsGreen, $"{verdict}");
+        await run.AssertAsync(verdict.IsGreen, $"{verdict}");
     }
 
     private void HoldBack(string part)

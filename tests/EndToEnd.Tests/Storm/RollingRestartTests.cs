@@ -36,6 +36,6 @@ public sealed class RollingRestartTests(StormSystem storm, ITestOutputHelper out
         var verdict = await run.FinishAsync();
 
         output.WriteLine($"{restarts} restarts: {verdict}");
-        run.Assert(verdict is { IsGreen: true, DeletedIsWhole: true, Since.LedgerRepeated: 0 }, $"{restarts} restarts: {verdict}");
+        await run.AssertAsync(verdict is { IsGreen: true, DeletedIsWhole: true, Since.LedgerRepeated: 0 }, $"{restarts} restarts: {verdict}");
     }
 }

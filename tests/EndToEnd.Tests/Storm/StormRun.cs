@@ -15,6 +15,7 @@ internal sealed class StormRun : IAsyncDisposable
     private readonly CancellationTokenSource ended;
     private readonly Lock gate = new();
     private readonly int firstComponent;
+    private readonly DateTimeOffset startedAt = TimeProvider.System.GetUtcNow();
     private Counts before = new(0, 0, 0, 0, 0, 0, 0);
     private Task watching = Task.CompletedTask;
     private long lastEntry;
@@ -110,10 +111,14 @@ internal sealed class StormRun : IAsyncDisposable
     }
 
     /// <summary>Fails with a summary, and keeps all logs, unless everything is as it has to be.</summary>
-    public void Assert(bool isRight, string summary)
+    /// <remarks>What the programs said around the first messages that were done again comes with it: a machine of CI keeps no files.</remarks>
+    public async Task AssertAsync(bool isRight, string summary)
     {
         isChecked = isRight;
-        Xunit.Assert.True(isRight, summary);
+        if (isRight)
+            return;
+        var moments = await checker.RepeatedAtAsync(startedAt, Stopping);
+        Xunit.Assert.Fail(string.Join('\n', [summary, .. moments.Take(2).SelectMany(moment => storm.LogsAround(moment))]));
     }
 
     public async ValueTask DisposeAsync()

@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Npgsql;
 using PiiMasking.AppHost;
 using PiiMasking.Backing;
@@ -17,7 +19,7 @@ namespace PiiMasking.EndToEnd.Tests.Storm;
 /// A whole system with a bad network between its parts and a supervisor that never gives up, in which time is six times as short as by
 /// default: visibility timeout 5 s, back-off 0.2 s to 10 s, watchdog 5 s. Started when the first test asks for it.
 /// </summary>
-public sealed class StormSystem : IAsyncLifetime
+public sealed partial class StormSystem : IAsyncLifetime
 {
     /// <summary>Of the queue, in this system.</summary>
     internal static readonly TimeSpan VisibilityTimeout = TimeSpan.FromSeconds(5);
@@ -148,6 +150,27 @@ public sealed class StormSystem : IAsyncLifetime
         File.WriteAllLines(Path.Combine(folder, "supervisor.log"), said);
         return folder;
     }
+
+    /// <returns>The last lines of each program in the eight seconds before a moment and the two after it, in order.</returns>
+    internal IEnumerable<string> LogsAround(DateTimeOffset moment)
+    {
+        const int linesOfEach = 12;
+        var (from, to) = (moment.AddSeconds(-8).TimeOfDay, moment.AddSeconds(2).TimeOfDay);
+        var logs = Directory.EnumerateFiles(state!.Logs).Select(log => (Name: Path.GetFileNameWithoutExtension(log), Lines: File.ReadLines(log)));
+        return logs.Append((Name: "supervisor", Lines: said))
+            .SelectMany(log => log.Lines
+                .Select(line => (At: TimeOfDay().Match(line), Text: $"{log.Name}: {line}"))
+                .Where(line => line.At.Success)
+                .Select(line => (At: TimeSpan.Parse(line.At.Value, CultureInfo.InvariantCulture), line.Text))
+                .Where(line => line.At >= from && line.At <= to)
+                .TakeLast(linesOfEach))
+            .OrderBy(line => line.At)
+            .Select(line => line.Text)
+            .Prepend($"Done again at {moment:HH:mm:ss.fff}:");
+    }
+
+    [GeneratedRegex(@"\d\d:\d\d:\d\d\.\d{3}")]
+    private static partial Regex TimeOfDay();
 
     /// <returns>What a program prints in its log file.</returns>
     internal static string LogOf(Supervised program)

@@ -45,7 +45,7 @@ public sealed class StormTests(StormSystem storm, ITestOutputHelper output)
         var summary = $"{name}: {verdict}; {damage}; {raged.TotalSeconds:0} s of storm and {(took - raged).TotalSeconds:0} s until drained and checked";
         output.WriteLine(summary);
         TestContext.Current.SendDiagnosticMessage(summary);
-        run.Assert(verdict.IsGreen, summary);
+        await run.AssertAsync(verdict.IsGreen, summary);
         Assert.True(damage.SlowestRecovery < MostRecovery, summary);
     }
 
