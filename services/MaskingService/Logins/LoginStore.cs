@@ -31,7 +31,10 @@ internal sealed class LoginStore(
 
     // One round trip: what is read has to be read under the lock, and by statements of their own.
     private static readonly string LockAndRead = Sql.Load("lock_and_read_generation.sql") + ErasureGate.ReadKeys;
-    private static readonly string StoreMessages = Sql.Load("store_messages.sql");
+    // The last statement and the commit share a round trip: if the statement fails, PostgreSQL skips the commit.
+    private const string Commit = "COMMIT";
+    private static readonly string StoreMessages = Sql.Load("store_messages.sql") + Commit;
+    private static readonly string EnterCopied = Sql.Load("enter_copied_in_ledger.sql") + Commit;
     private static readonly string CopyLogins = Sql.Load("copy_logins.sql");
     private static readonly string ReleaseFromQuarantine = Sql.Load("release_from_quarantine.sql");
 
@@ -137,14 +140,16 @@ internal sealed class LoginStore(
         if (copies && keys.NextKeyId is null)
             (copied, waiting) = await CopyAsync(connection, waiting, stopping);
         var added = new HashSet<(DateOnly?, Guid)>(waiting.Count);
-        await using var command = CreateStoreCommand(connection, waiting, keys, erased, copied.Count);
+        await using (var command = waiting.Count == 0 && copied.Count > 0
+            ? CreateEntryCommand(connection, erased, copied.Count)
+            : CreateStoreCommand(connection, waiting, keys, erased, copied.Count))
         await using (var reader = await command.ExecuteReaderAsync(stopping))
         {
             while (await reader.ReadAsync(stopping))
                 added.Add((reader.GetBoolean(0) ? null : reader.GetFieldValue<DateOnly>(1), reader.GetGuid(2)));
+            // Waits for the commit, and throws if there was none.
+            await reader.NextResultAsync(stopping);
         }
-
-        await transaction.CommitAsync(stopping);
 
         // Only now is anything durable. Of several deliveries in one batch the first takes the row, the others repeat it.
         foreach (var message in messages)
@@ -238,6 +243,16 @@ internal sealed class LoginStore(
             released.Add(reader.GetGuid(0));
         return messages.Where(message => released.Contains(message.MessageId)).ToArray();
     }
+
+    private static NpgsqlCommand CreateEntryCommand(NpgsqlConnection connection, ErasedMessages erased, int copied) => new(EnterCopied, connection)
+    {
+        Parameters =
+        {
+            new NpgsqlParameter<int>("copied", copied),
+            new NpgsqlParameter<int>("erased", erased.Messages.Count),
+            new NpgsqlParameter<int>("erased_again", erased.Again),
+        },
+    };
 
     private NpgsqlCommand CreateStoreCommand(
         NpgsqlConnection connection, ArraySegment<PendingMessage> messages, GenerationKeys keys, ErasedMessages erased, int copied)

@@ -70,6 +70,27 @@ public sealed class StoringMany(MigratedDatabases databases)
         Assert.Equal(Many + 1, await database.ScalarAsync<long>("SELECT count(*) FROM user_logins"));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(Many)]
+    public async Task What_fails_at_its_commit_is_not_stored_and_not_called_so(int count)
+    {
+        await using var database = await databases.CreateAsync();
+        await using var service = await StartReadyAsync(database);
+        await database.ExecuteAsync("""
+            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room' USING ERRCODE = 'disk_full'; END $$;
+            CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()
+            """);
+        var messages = Enumerable.Range(0, count).Select(_ => Message()).ToArray();
+
+        Assert.All(await service.StoreAsync(messages), outcome => Assert.Equal(LoginOutcome.Retry, outcome));
+
+        Assert.Equal("0|0|0|0", await TotalsAsync(database));
+        await database.ExecuteAsync("DROP TRIGGER at_commit ON ledger");
+        Assert.All(await service.StoreAsync(messages), outcome => Assert.Equal(LoginOutcome.Stored, outcome));
+        Assert.Equal($"{count}|0|0|{count}", await TotalsAsync(database));
+    }
+
     [Fact]
     public async Task Refused_logins_fail_none_of_many_neighbours()
     {
