@@ -44,7 +44,7 @@ internal static class PipelineBenchmark
 
             var measured = new Rounds();
             var rounds = run.Rounds(5);
-            var count = run.Size(batchSize == 1 ? 5_000 : 20_000, 200);
+            var count = run.Size(batchSize == 1 ? 2_000 : 20_000, 200);
             foreach (var system in systems.Values)
             {
                 // Until the runtimes have compiled again what runs often, that takes the component half of its time.
