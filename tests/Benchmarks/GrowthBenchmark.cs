@@ -21,7 +21,7 @@ internal static class GrowthBenchmark
     {
         int[] sizes = [.. run.Size<int[]>([1_000_000, 5_000_000, 10_000_000], [1_000]).Where(size => size <= run.MostRows)];
         var result = run.AddTable("Rate against that at an empty table", "rows", "months", "when", "logins/s", "at an empty table", "ratio",
-            "CPU of PostgreSQL, µs a login", "at an empty table");
+            "CPU of PostgreSQL, µs a login", "of that for an empty table");
         await using var empty = await BenchmarkSystem.StartAsync(run);
         await using var emptyTable = new BareTable(empty.System);
         using var toEmpty = new LoginsClient(empty.System);
