@@ -30,11 +30,17 @@ public sealed class BrokerTests(ConformingSystems systems, ITestOutputHelper out
         Assert.SkipUnless(system.Set.NamesEvents, "the broker gives a message that is published again another identity");
         var user = NewPrefix();
         var once = ConformingSystem.Event(Guid.NewGuid().ToString(), A.Login(user));
+        // What another test killed may have been delivered again, and committed.
+        var before = await system.ScalarAsync<long>("SELECT repeated FROM ledger_totals");
 
         await system.PublishAsync([once, once], Stopping);
         await system.PublishAsync([once, ConformingSystem.Event(Guid.NewGuid().ToString(), A.Login(user + "-last"))], Stopping);
         await StoredAsync(system, user, 2);
-        await Eventually.EqualsAsync("repeats in the ledger", 2L, () => system.ScalarAsync<long>("SELECT repeated FROM ledger_totals"), Patience, Stopping);
+        await Eventually.HoldsAsync(
+            "both repeats are in the ledger",
+            async () => await system.ScalarAsync<long>("SELECT repeated FROM ledger_totals") >= before + 2,
+            Patience,
+            Stopping);
 
         Assert.Equal((2, 2), await system.StoredAsync(user));
     }

@@ -9,6 +9,8 @@ namespace PiiMasking.Deployment.Tests;
 /// <summary>What containers do with the programs apart from serving: the steps before the start, and health checks.</summary>
 public sealed class ProgramTests
 {
+    private const string Dotnet = "dotnet";
+
     [Fact]
     public async Task Secret_files_are_made_once_and_then_left_alone()
     {
@@ -67,23 +69,25 @@ public sealed class ProgramTests
     {
         using var folder = new ScratchFolder();
         using var port = LoopbackPort.Reserve();
-        using var component = Start("SqsComponent", new()
+        await using var component = ChildProcess.Start(new ChildProcessStart
         {
-            ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = folder.Path,
-            ["Component__AdminUrl"] = $"http://127.0.0.1:{port}",
+            Name = "SqsComponent",
+            Program = Dotnet,
+            Arguments = [AssemblyOf("SqsComponent")],
+            Environment = new Dictionary<string, string?>
+            {
+                ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = folder.Path,
+                ["Component__AdminUrl"] = $"http://127.0.0.1:{port}",
+            },
+            LogFile = folder["component.log"],
         });
-        try
-        {
-            await Eventually.HoldsAsync(
-                "the component is healthy",
-                async () => (await RunAsync("SqsComponent", "health", $"http://127.0.0.1:{port}/healthz")).ExitCode == 0);
-            Assert.Equal(1, (await RunAsync("SqsComponent", "health", $"http://127.0.0.1:{port}/nowhere")).ExitCode);
-        }
-        finally
-        {
-            component.Kill();
-            await component.WaitForExitAsync(TestContext.Current.CancellationToken);
-        }
+
+        var probe = (ExitCode: -1, Output: "");
+        await Eventually.HoldsAsync(
+            "the component is healthy",
+            async () => (probe = await RunAsync("SqsComponent", "health", $"http://127.0.0.1:{port}/healthz")).ExitCode == 0,
+            evidence: () => string.Join('\n', [probe.Output, .. component.LastLines(), $"has ended: {component.Exited.IsCompleted}"]));
+        Assert.Equal(1, (await RunAsync("SqsComponent", "health", $"http://127.0.0.1:{port}/nowhere")).ExitCode);
     }
 
     private static KeyKind KindOf(string keyset)
@@ -94,24 +98,20 @@ public sealed class ProgramTests
 
     private static async Task<(int ExitCode, string Output)> RunAsync(string program, params string[] arguments)
     {
-        using var process = Start(program, [], arguments);
+        using var process = Process.Start(new ProcessStartInfo(Dotnet, [AssemblyOf(program), .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return (process.ExitCode, await output + await errors);
     }
 
-    private static Process Start(string program, Dictionary<string, string> environment, params string[] arguments)
+    private static string AssemblyOf(string program)
     {
         // The programs are references of this project, built with it: bin/<project>/<configuration>.
         var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
-        var assembly = Path.Combine(Repository.Root, "artifacts", "bin", program, configuration, $"{program}.dll");
-        var start = new ProcessStartInfo("dotnet", [assembly, .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        foreach (var (name, value) in environment)
-            start.Environment[name] = value;
-        return Process.Start(start)!;
+        return Path.Combine(Repository.Root, "artifacts", "bin", program, configuration, $"{program}.dll");
     }
 }

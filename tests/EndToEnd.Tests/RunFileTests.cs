@@ -43,7 +43,7 @@ public sealed class RunFileTests : IAsyncDisposable
             StartAsDaprRunDoes(app);
 
         // The component makes the queue when ingestion's sidecar subscribes, which waits for both services to be ready.
-        await Eventually.HoldsAsync("the queue is there", async () => (await backing.Queue.DepthAsync(stopping)).IsEmpty, Limit, stopping);
+        await Eventually.HoldsAsync("the queue is there", async () => (await backing.Queue.DepthAsync(stopping)).IsEmpty, LastOfEachLog, Limit, stopping);
         await backing.Queue.SendAsync(new[] { A.Login() }.ToAsyncEnumerable(), _ => { }, stopping);
         await Eventually.EqualsAsync("logins stored", 1L, async () => (await backing.Database.TotalsAsync(stopping)).Stored, Limit, stopping);
     }
@@ -75,6 +75,9 @@ public sealed class RunFileTests : IAsyncDisposable
             flags.AddRange(["--enable-app-health-check", "--app-health-check-path", app.AppHealthCheckPath!]);
         Start($"sidecar-{app.AppID}", [DotnetProgram.Assembly("Sidecar"), .. flags]);
     }
+
+    private string LastOfEachLog() => string.Join('\n', Directory.EnumerateFiles(folder.Path, "*.log", SearchOption.AllDirectories)
+        .SelectMany(log => (string[])[$"-- {Path.GetFileName(log)}", .. File.ReadLines(log).TakeLast(8)]));
 
     private void Start(string name, IEnumerable<string> arguments, Dictionary<string, string?>? environment = null)
     {

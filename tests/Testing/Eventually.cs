@@ -19,6 +19,25 @@ public static class Eventually
         PollAsync(what, condition, met => met, limit, stopping);
 
     /// <inheritdoc cref="HoldsAsync(string, Func{Task{bool}}, TimeSpan?, CancellationToken)" />
+    /// <param name="what">The condition in words.</param>
+    /// <param name="condition">An exception means "not yet".</param>
+    /// <param name="evidence">Asked for if the time runs out, and told: what a reader needs to find out why, such as the end of a log.</param>
+    /// <param name="limit">A minute if null.</param>
+    /// <param name="stopping">Ends the wait.</param>
+    public static async Task HoldsAsync(
+        string what, Func<Task<bool>> condition, Func<string> evidence, TimeSpan? limit = null, CancellationToken stopping = default)
+    {
+        try
+        {
+            await HoldsAsync(what, condition, limit, stopping);
+        }
+        catch (TimeoutException late)
+        {
+            throw new TimeoutException($"{late.Message}\n{evidence()}", late);
+        }
+    }
+
+    /// <inheritdoc cref="HoldsAsync(string, Func{Task{bool}}, TimeSpan?, CancellationToken)" />
     public static Task HoldsAsync(string what, Func<bool> condition, TimeSpan? limit = null, CancellationToken stopping = default) =>
         PollAsync(what, () => Task.FromResult(condition()), met => met, limit, stopping);
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using PiiMasking.AppHost;
 using PiiMasking.Backing;
 using PiiMasking.Testing;
@@ -15,32 +16,31 @@ public sealed class RecoveryTests(StormSystem storm)
     public async Task After_a_restart_of_the_component_the_sidecar_is_asked_to_look_for_it_again()
     {
         await using var run = await StormRun.StartAsync(storm, TestContext.Current.CancellationToken);
-        var before = StormSystem.LogOf(storm.System.Component).Length;
 
         await WhileSendingAsync(run, async () =>
         {
+            var before = StormSystem.LogOf(storm.System.Component).Length;
             var component = storm.System.Component.Process!;
             component.Send(Signal.Kill);
             await component.Exited;
+            await ComponentSaysAsync(before, "has not initialised the component", run.Stopping);
         });
-
-        Assert.Contains("has not initialised the component", StormSystem.LogOf(storm.System.Component)[before..], StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_stream_that_broke_is_opened_again_by_a_restart_of_the_sidecar()
     {
         await using var run = await StormRun.StartAsync(storm, TestContext.Current.CancellationToken);
-        var before = StormSystem.LogOf(storm.System.Component).Length;
-        var sidecar = storm.System.IngestionSidecar.Process;
 
-        await WhileSendingAsync(run, () =>
+        await WhileSendingAsync(run, async () =>
         {
+            var before = StormSystem.LogOf(storm.System.Component).Length;
+            var sidecar = storm.System.IngestionSidecar.Process;
             storm.ComponentNetwork.Cut();
-            return Eventually.HoldsAsync("the sidecar is another one", () => storm.System.IngestionSidecar.Process != sidecar, Limit, run.Stopping);
+            // An earlier test may have left the subscription of the dead-letter queue on: then both are named.
+            await ComponentSaysAsync(before, "The subscription of login-queue(, login-queue-dlq)? ended", run.Stopping);
+            await Eventually.HoldsAsync("the sidecar is another one", () => storm.System.IngestionSidecar.Process != sidecar, Limit, run.Stopping);
         });
-
-        Assert.Contains("The subscription of login-queue ended", StormSystem.LogOf(storm.System.Component)[before..], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -96,13 +96,22 @@ public sealed class RecoveryTests(StormSystem storm)
         await WhileSendingAsync(run, () => Task.CompletedTask);
     }
 
-    /// <summary>Sends all the while; consumption has to go on within a minute, and nothing may be lost.</summary>
+    /// <summary>Waits for a line that matches, in what the component has logged behind so many characters.</summary>
+    private Task ComponentSaysAsync(int behind, string pattern, CancellationToken stopping) => Eventually.HoldsAsync(
+        $"the component says: {pattern}",
+        () => Regex.IsMatch(StormSystem.LogOf(storm.System.Component)[behind..], pattern),
+        Limit,
+        stopping);
+
+    /// <summary>Sends all the while, does harm once messages are consumed; consumption has to go on within a minute, and nothing may be lost.</summary>
     private static async Task WhileSendingAsync(StormRun run, Func<Task> harm)
     {
         var isOver = false;
         var sending = run.Producer.SendAsync(200, TimeSpan.FromSeconds(2), () => !isOver, run.Stopping);
         try
         {
+            // What an earlier test did may be in the way until now.
+            await run.NextCommitAsync(Limit);
             await harm();
             await run.NextCommitAsync(Limit);
         }
