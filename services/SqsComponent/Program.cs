@@ -9,7 +9,7 @@ if (HealthProbe.IsAskedFor(args, out var address))
 
 return await ServiceHost.RunAsync(() =>
 {
-    var builder = WebApplication.CreateBuilder(args);
+    var builder = ServiceHost.CreateBuilder(args);
     builder.AddServiceDefaults();   // log format, telemetry
     builder.AddComponentSocket();   // where a sidecar finds the component
     builder.AddPubSub();            // what it calls, and the queues behind that

@@ -69,6 +69,8 @@ public sealed class ProgramTests
     {
         using var folder = new ScratchFolder();
         using var port = LoopbackPort.Reserve();
+        // What a program is told lies beside it, not in the folder that it happens to be started from.
+        await File.WriteAllTextAsync(folder["appsettings.json"], "no settings", TestContext.Current.CancellationToken);
         await using var component = ChildProcess.Start(new ChildProcessStart
         {
             Name = "SqsComponent",
@@ -79,6 +81,7 @@ public sealed class ProgramTests
                 ["DAPR_COMPONENTS_SOCKETS_FOLDER"] = folder.Path,
                 ["Component__AdminUrl"] = $"http://127.0.0.1:{port}",
             },
+            WorkingFolder = folder.Path,
             LogFile = folder["component.log"],
         });
 

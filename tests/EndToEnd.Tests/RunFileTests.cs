@@ -17,6 +17,7 @@ public sealed class RunFileTests : IAsyncDisposable
 
     private readonly ScratchFolder folder = new();
     private readonly Stack<ChildProcess> processes = [];
+    private readonly List<LoopbackPort> ports = [];
 
     private readonly RunFile runFile = new DeserializerBuilder()
         .WithNamingConvention(CamelCaseNamingConvention.Instance).IgnoreUnmatchedProperties().Build()
@@ -26,6 +27,7 @@ public sealed class RunFileTests : IAsyncDisposable
     {
         foreach (var process in processes)
             await process.DisposeAsync();
+        ports.ForEach(port => port.Dispose());
         Environment.SetEnvironmentVariable(SocketsFolder, null);
         folder.Dispose();
     }
@@ -50,8 +52,8 @@ public sealed class RunFileTests : IAsyncDisposable
 
     private void StartAsDaprRunDoes(RunFileApp app)
     {
-        using var http = LoopbackPort.Reserve();
-        using var grpc = LoopbackPort.Reserve();
+        var (http, grpc) = (LoopbackPort.Reserve(), LoopbackPort.Reserve());
+        ports.AddRange([http, grpc]);
         var project = Path.GetFileNameWithoutExtension(app.Command[^1]);
         var built = Path.GetDirectoryName(Path.Combine(folder.Path, app.Command[^1]))!;
         Directory.CreateDirectory(Path.GetDirectoryName(built)!);
