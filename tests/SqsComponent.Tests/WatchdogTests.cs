@@ -23,7 +23,7 @@ public sealed class WatchdogTests(SqsEmulatorFixture sqs, SharedComponent shared
         await Eventually.HoldsAsync("it is asked", () => !sidecar.Shutdowns.IsEmpty, stopping: Stopping);
 
         Assert.All(sidecar.Shutdowns, token => Assert.Equal("the-token", token));
-        Assert.Contains("asked to shut down", component.LogText, StringComparison.Ordinal);
+        await LogsAsync(component, "asked to shut down");
         Assert.DoesNotContain("the-token", component.LogText, StringComparison.Ordinal);
     }
 
@@ -41,7 +41,7 @@ public sealed class WatchdogTests(SqsEmulatorFixture sqs, SharedComponent shared
 
         await Eventually.HoldsAsync("it is asked", () => !sidecar.Shutdowns.IsEmpty, stopping: Stopping);
 
-        Assert.Contains(Reason(queue), component.LogText, StringComparison.Ordinal);
+        await LogsAsync(component, Reason(queue));
         static string Reason(string queue) => $"The subscription of {queue} ended";
     }
 
@@ -91,6 +91,10 @@ public sealed class WatchdogTests(SqsEmulatorFixture sqs, SharedComponent shared
         Assert.Null(decision.Decide(initialisedAgain, sidecarUp: true, appReady: true, Start.AddSeconds(54)));
         Assert.NotNull(decision.Decide(initialisedAgain, sidecarUp: true, appReady: true, Start.AddSeconds(55)));
     }
+
+    // A process writes its log beside what it does: the request may be here before the line is in the file.
+    private static Task LogsAsync(ComponentProcess component, string text) => Eventually.HoldsAsync(
+        $"the log says '{text}'", () => component.LogText.Contains(text, StringComparison.Ordinal), stopping: Stopping);
 
     private sealed class FakeSidecar : IAsyncDisposable
     {

@@ -31,7 +31,8 @@ internal sealed class LoginStore(
 
     // One round trip: what is read has to be read under the lock, and by statements of their own.
     private static readonly string LockAndRead = Sql.Load("lock_and_read_generation.sql") + ErasureGate.ReadKeys;
-    // The last statement and the commit share a round trip: if the statement fails, PostgreSQL skips the commit.
+    // The last statement and the commit share a round trip: if the statement fails, as any does in an aborted transaction, PostgreSQL skips the
+    // commit. So there has to be a statement before it, and no error barrier between them.
     private const string Commit = "COMMIT";
     private static readonly string StoreMessages = Sql.Load("store_messages.sql") + Commit;
     private static readonly string EnterCopied = Sql.Load("enter_copied_in_ledger.sql") + Commit;
