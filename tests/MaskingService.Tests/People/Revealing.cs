@@ -81,11 +81,9 @@ public sealed class Revealing(MigratedDatabases databases, SharedPeopleSystem sh
 
         var answer = await PeopleSystem.JsonAsync(await system.PostAsync("/v1/reveal", new { field = "ip", tokens = Enumerable.Repeat(token, 1000), reason = "r" }, BearerToken.As(me)));
         using var tooMany = await system.PostAsync("/v1/reveal", new { field = "ip", tokens = Enumerable.Repeat(token, 1001), reason = "r" }, BearerToken.As(me));
-        using var tooLarge = await system.PostAsync("/v1/reveal", new { field = "ip", tokens = new[] { new string('A', 2_000_000) }, reason = "r" }, BearerToken.As(me));
 
         Assert.Equal(1000, answer["values"]!.AsArray().Count);
         Assert.Equal(HttpStatusCode.BadRequest, tooMany.StatusCode);
-        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, tooLarge.StatusCode);
     }
 
     [Fact]
