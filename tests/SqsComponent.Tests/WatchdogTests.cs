@@ -35,7 +35,12 @@ public sealed class WatchdogTests(SqsEmulatorFixture sqs, SharedComponent shared
         await using var component = await ComponentProcess.StartAsync(sidecar.Environment);
         var instance = await component.InitAsync(Settings());
         await using (var stream = await instance.SubscribeAsync(queue))
-            await Task.Delay(TimeSpan.FromSeconds(2), Stopping);   // longer than its patience: an open stream is no reason
+        {
+            // It looks ten times in its patience: for twice as long an open stream has been no reason.
+            var until = sidecar.Looks + 20;
+            await Eventually.HoldsAsync("it has looked on", () => sidecar.Looks >= until, stopping: Stopping);
+        }
+
         Assert.DoesNotContain(Reason(queue), component.LogText, StringComparison.Ordinal);
         sidecar.Shutdowns.Clear();   // before the initialisation, if this machine was slow
 
@@ -99,6 +104,7 @@ public sealed class WatchdogTests(SqsEmulatorFixture sqs, SharedComponent shared
     private sealed class FakeSidecar : IAsyncDisposable
     {
         private readonly WebApplication app;
+        private int looks;
 
         public FakeSidecar()
         {
@@ -106,7 +112,11 @@ public sealed class WatchdogTests(SqsEmulatorFixture sqs, SharedComponent shared
             builder.WebHost.UseUrls("http://127.0.0.1:0");
             builder.Logging.ClearProviders();
             app = builder.Build();
-            app.MapGet("/v1.0/healthz/outbound", () => Results.NoContent());
+            app.MapGet("/v1.0/healthz/outbound", () =>
+            {
+                Interlocked.Increment(ref looks);
+                return Results.NoContent();
+            });
             app.MapGet("/readyz", () => Results.Ok());
             app.MapPost("/v1.0/shutdown", (HttpRequest request) =>
             {
@@ -117,6 +127,9 @@ public sealed class WatchdogTests(SqsEmulatorFixture sqs, SharedComponent shared
         }
 
         public ConcurrentQueue<string> Shutdowns { get; } = [];
+
+        /// <summary>How often it was asked whether it is up.</summary>
+        public int Looks => Volatile.Read(ref looks);
 
         public Dictionary<string, string?> Environment => new()
         {

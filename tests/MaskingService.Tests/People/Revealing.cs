@@ -115,6 +115,7 @@ public sealed class Revealing(MigratedDatabases databases, SharedPeopleSystem sh
             var random = new Random(5);
             while (!over.IsCancellationRequested)
             {
+                // The pace of the faults, so that some calls get through between them; nothing waits for it.
                 await Task.Delay(random.Next(5, 40), CancellationToken.None);
                 await system.Database.ExecuteAsync(random.Next(3) switch
                 {
