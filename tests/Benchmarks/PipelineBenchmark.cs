@@ -10,7 +10,7 @@ internal static class PipelineBenchmark
 {
     private const string Drain = "receive and delete only";
     private const string Loop = "one-by-one loop";
-    private const int DefaultBatch = 100;
+    private const int DefaultBatch = 500;
     private const int WarmUp = 5;
 
     public static Benchmark Benchmark { get; } = new(

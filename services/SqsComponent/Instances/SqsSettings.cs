@@ -14,7 +14,7 @@ internal sealed record SqsSettings
     public string? SessionToken { get; init; }
 
     /// <summary>Most messages in one batch.</summary>
-    public int BatchSize { get; init; } = 100;
+    public int BatchSize { get; init; } = 500;
 
     /// <summary>How long a batch that is not full waits while more messages are coming.</summary>
     public TimeSpan BatchWait { get; init; } = TimeSpan.FromMilliseconds(20);
