@@ -72,7 +72,8 @@ public sealed class StartingUp(MigratedDatabases databases)
         await using var service = await StartReadyAsync(database);
         var message = Message();
 
-        await database.ExecuteAsync($"ALTER ROLE {MigratedDatabases.Writer} CONNECTION LIMIT 0");
+        // Of this database, not of the role: that one is every other test's as well.
+        await database.ExecuteAsync($"ALTER DATABASE {database.Name} CONNECTION LIMIT 0");
         try
         {
             await database.ExecuteAsync($"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.Name}' AND usename = '{MigratedDatabases.Writer}'");
@@ -81,7 +82,7 @@ public sealed class StartingUp(MigratedDatabases databases)
         }
         finally
         {
-            await database.ExecuteAsync($"ALTER ROLE {MigratedDatabases.Writer} CONNECTION LIMIT -1");
+            await database.ExecuteAsync($"ALTER DATABASE {database.Name} CONNECTION LIMIT -1");
         }
 
         await service.WaitUntilReadyAsync();
