@@ -2,13 +2,13 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
-using PiiMasking.AppHost;
 using PiiMasking.Backing;
 using PiiMasking.Testing;
 
-namespace PiiMasking.EndToEnd.Tests;
+namespace PiiMasking.AppHost.Tests;
 
 /// <summary>What a user can get wrong: one line that names the thing and the remedy, within seconds, and nothing left running.</summary>
+[Collection(FixedPorts.Name)]
 public sealed class StartFailureTests : IDisposable
 {
     /// <summary>Half of it is allowed on a machine with nothing else to do; other test projects run beside this one.</summary>

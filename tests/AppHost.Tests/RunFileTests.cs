@@ -1,14 +1,14 @@
 using System.Globalization;
-using PiiMasking.AppHost;
 using PiiMasking.Backing;
 using PiiMasking.Testing;
 using YamlDotNet.Serialization;
 using YamlDotNet.Serialization.NamingConventions;
 
-namespace PiiMasking.EndToEnd.Tests;
+namespace PiiMasking.AppHost.Tests;
 
 /// <summary><c>AppHost --only backing</c> and, beside it, what <c>dapr run -f .</c> starts by dapr.yaml; the stand-in plays daprd.</summary>
 /// <remarks>In a folder that looks like the repository, so that the relative paths of dapr.yaml are tried as they are written.</remarks>
+[Collection(FixedPorts.Name)]
 public sealed class RunFileTests : IAsyncDisposable
 {
     private const string SocketsFolder = "DAPR_COMPONENTS_SOCKETS_FOLDER";

@@ -1,11 +1,10 @@
-using PiiMasking.AppHost;
 using PiiMasking.Backing;
 using PiiMasking.Testing;
 
-namespace PiiMasking.EndToEnd.Tests;
+namespace PiiMasking.AppHost.Tests;
 
 /// <summary>AppHost as a program: what it prints, how it ends, what it leaves behind.</summary>
-public sealed class AppHostProcessTests : IDisposable
+public sealed class ProcessTests : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
