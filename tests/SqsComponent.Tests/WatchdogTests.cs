@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using PiiMasking.SqsComponent.Watchdog;
 using PiiMasking.Testing;
 
@@ -95,6 +96,29 @@ public sealed class WatchdogTests(SqsEmulatorFixture sqs, SharedComponent shared
 
         Assert.Null(decision.Decide(initialisedAgain, sidecarUp: true, appReady: true, Start.AddSeconds(54)));
         Assert.NotNull(decision.Decide(initialisedAgain, sidecarUp: true, appReady: true, Start.AddSeconds(55)));
+    }
+
+    [Fact]
+    public void A_topic_that_the_sidecars_successor_does_not_subscribe_to_is_not_missed_once_it_subscribes_to_others()
+    {
+        var time = new FakeTimeProvider(Start);
+        var sightings = new SidecarSightings(time);
+        sightings.Initialised();
+        using (sightings.StreamOpened("logins", "queue"))
+        using (sightings.StreamOpened("logins", "drained"))
+            time.Advance(TimeSpan.FromSeconds(1));
+
+        time.Advance(TimeSpan.FromSeconds(1));
+        sightings.Initialised();
+        Assert.Equal(["drained", "queue"], sightings.Now().BrokenTopics);
+        using var queue = sightings.StreamOpened("logins", "queue");
+        Assert.Empty(sightings.Now().BrokenTopics);
+
+        // Its own are missed, whatever it subscribes to besides.
+        sightings.StreamOpened("logins", "its own").Dispose();
+        using var another = sightings.StreamOpened("logins", "another");
+        Assert.Equal(["its own"], sightings.Now().BrokenTopics);
+        Assert.Equal(time.GetUtcNow(), sightings.Now().StreamBrokeAt);
     }
 
     // A process writes its log beside what it does: the request may be here before the line is in the file.

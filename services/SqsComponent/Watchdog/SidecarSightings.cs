@@ -22,6 +22,14 @@ internal sealed class SidecarSightings(TimeProvider time)
             if (!streams.TryGetValue((instance, topic), out var stream))
                 streams.Add((instance, topic), stream = new Stream());
             stream.Open++;
+
+            // A sidecar asks its app once, at its start, what to subscribe to. Now that it does, what only its predecessor subscribed to is not
+            // missing: a topic was taken off the list.
+            foreach (var (key, ended) in streams.Where(other => other.Key.Instance == instance && other.Value.Open == 0).ToArray())
+            {
+                if (ended.EndedAt < initialisedAt)
+                    streams.Remove(key);
+            }
         }
 
         return new OpenStream(this, (instance, topic));
