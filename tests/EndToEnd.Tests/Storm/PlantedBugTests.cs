@@ -17,9 +17,15 @@ public sealed class PlantedBugTests(StormSystem storm)
         {
             var masking = storm.System.Masking.Process!;
             masking.Send(Signal.Stop);
-            await run.SendAsync(Messages);
-            await run.WaitUntilEmptyAsync();
-            masking.Send(Signal.Kill);
+            try
+            {
+                await run.SendAsync(Messages);
+                await run.WaitUntilEmptyAsync();
+            }
+            finally
+            {
+                masking.Send(Signal.Kill);
+            }
         });
 
         Assert.True(verdict is { IsGreen: false, Lost: > 0, LedgerIsRight: false }, $"{verdict}");
