@@ -122,7 +122,8 @@ public sealed class Rotating(MigratedDatabases databases)
         var reader = await system.HoldSnapshotAsync();
         var first = system.Rotate();
         await system.PhaseAsync("settling");
-        await system.HoldsAsync("the worker knows of the reader", "SELECT worker_seen_at > started_at FROM rotations");
+        await system.HoldsAsync(
+            "the worker waits for the reader", () => Task.FromResult(system.Service.Logs.Lines.Any(line => line.EventId == 1804)));
         Assert.Equal((0, "The rotation is paused.\n", ""), await system.RunAsync("", "rotation", "pause"));
         var second = system.Rotate();
 
@@ -148,11 +149,11 @@ public sealed class Rotating(MigratedDatabases databases)
 
         await reader.DisposeAsync();
         await Task.Delay(700, TestContext.Current.CancellationToken);
-        Assert.Equal(
-            $"{first}|{second}|settling",
-            await system.Database.ScalarAsync<string>(
-                $"SELECT concat_ws('|', next_key_id, {second}, phase) FROM key_generation, rotations WHERE to_key_id = {first}"));
-        Assert.Contains("settling, paused, 99 %", (await system.RunAsync("", "rotation", "status")).Output, StringComparison.Ordinal);
+        // The step that was being taken as the pause came may have found the row written by hand: then it is copying again.
+        Assert.True(
+            await system.Database.ScalarAsync<bool>(
+                $"SELECT next_key_id = {first} AND phase IN ('settling', 'copying') FROM key_generation, rotations WHERE to_key_id = {first}"));
+        Assert.Contains(", paused, ", (await system.RunAsync("", "rotation", "status")).Output, StringComparison.Ordinal);
         Assert.Equal((0, "The rotation may go on.\n", ""), await system.RunAsync("", "rotation", "resume"));
         await system.DoneAsync(second);
 
