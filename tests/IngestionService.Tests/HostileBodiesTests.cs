@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
@@ -88,7 +89,7 @@ public sealed class HostileBodiesTests
                     }
                 }
             },
-            iter: 20_000, threads: 1);
+            iter: MutantCount, threads: 1);
     }
 
     [Fact]
@@ -126,6 +127,9 @@ public sealed class HostileBodiesTests
             Assert.Equal(canonical, again);
         }
     }
+
+    /// <summary>MUTANTS makes more of them; TESTING.md has the long run.</summary>
+    private static int MutantCount => int.Parse(Environment.GetEnvironmentVariable("MUTANTS") ?? "20000", CultureInfo.InvariantCulture);
 
     private static Gen<byte[]> OneOfTheCorpus { get; } = Gen.OneOf(
         [.. HostileBody.All.Where(hostile => hostile.Body.Length < 5_000).Select(hostile => Gen.Const(hostile.Body))]);
