@@ -5,7 +5,7 @@ namespace PiiMasking.Backing;
 /// <summary>An SQS emulator (fauxqs) on loopback.</summary>
 public sealed class SqsEmulator : IAsyncDisposable
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
     private readonly LocalPackages packages;
     private readonly string? dataFolder;

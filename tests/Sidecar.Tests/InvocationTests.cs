@@ -185,12 +185,12 @@ public sealed class InvocationTests
         await using var pair = await Pair.StartAsync(stopping);
         await pair.App.StopAsync();
 
-        var started = TimeProvider.System.GetTimestamp();
         using var response = await pair.Http.PostAsync("/v1.0/invoke/callee/method/x", new StringContent("b"), stopping);
 
         Assert.Equal(500, (int)response.StatusCode);
-        Assert.Contains("error invoking app channel", await response.Content.ReadAsStringAsync(stopping), StringComparison.Ordinal);
-        Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(1));
+        var error = await response.Content.ReadAsStringAsync(stopping);
+        Assert.Contains("error invoking app channel", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("retries", error, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -200,19 +200,22 @@ public sealed class InvocationTests
     {
         using var setup = new Setup("caller");
         await using var caller = await RunningSidecar.StartAsync(setup, stopping);
+        await using var app = await TestApp.StartAsync(stopping: stopping);
+        using var callee = new Setup("callee").App(app).Registry(setup["names.db"]);
+        await using var calleeSidecar = await RunningSidecar.StartAsync(callee, stopping);
+        var address = setup["names.db.apps/callee"];
+        File.Copy(address, setup["present"]);
         using var gone = Backing.LoopbackPort.Reserve();
-        await File.WriteAllTextAsync(setup["names.db.apps/callee"], $"127.0.0.1:{gone}", stopping);
+        await File.WriteAllTextAsync(address, $"127.0.0.1:{gone}", stopping);
 
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1.0/invoke/callee/method/x") { Content = new StringContent("body") };
         request.Headers.TransferEncodingChunked = !hasLength;
-        var started = TimeProvider.System.GetTimestamp();
         var sending = caller.Http.SendAsync(request, stopping);
         if (hasLength)
         {
-            // The callee comes up within the three seconds that the built-in policy tries.
-            await using var app = await TestApp.StartAsync(stopping: stopping);
-            using var callee = new Setup("callee").App(app).Registry(setup["names.db"]);
-            await using var calleeSidecar = await RunningSidecar.StartAsync(callee, stopping);
+            // The callee is there again within the three seconds that the built-in policy tries.
+            await Task.Delay(300, stopping);
+            File.Move(setup["present"], address, overwrite: true);
             using var answered = await sending;
             Assert.Equal(200, (int)answered.StatusCode);
             Assert.Equal("body", (await app.NextAsync(stopping)).Text);
@@ -221,8 +224,9 @@ public sealed class InvocationTests
 
         using var response = await sending;
         Assert.Equal(500, (int)response.StatusCode);
-        Assert.Contains("ERR_DIRECT_INVOKE", await response.Content.ReadAsStringAsync(stopping), StringComparison.Ordinal);
-        Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(1));
+        var error = await response.Content.ReadAsStringAsync(stopping);
+        Assert.Contains("ERR_DIRECT_INVOKE", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("retries", error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -45,14 +45,14 @@ public sealed class ProgramTests
     [Fact]
     public async Task Two_sidecars_of_one_app_run_side_by_side_and_a_third_process_can_wait_for_them()
     {
-        await using var first = await RunningSidecar.StartAsync(new Setup("twin"), stopping);
+        var (app, occupied) = Occupied();
+        using var port = occupied;
+        await using var first = await RunningSidecar.StartAsync(new Setup(app), stopping);
         using var waiting = Start("--wait", $"--dapr-http-port={first.Options.HttpPort}");
         await waiting.WaitForExitAsync(stopping);
-        using var occupied = new TcpListener(IPAddress.Loopback, Flags.Interpret(Flags.Read(["--app-id=twin"]), _ => null).InternalPort);
-        occupied.Start();
         using var ports = Backing.LoopbackPort.Reserve();
         using var more = Backing.LoopbackPort.Reserve();
-        using var second = Start("--app-id=twin", $"--dapr-http-port={ports}", $"--dapr-grpc-port={more}");
+        using var second = Start($"--app-id={app}", $"--dapr-http-port={ports}", $"--dapr-grpc-port={more}");
         using var ready = Start("--wait", $"--dapr-http-port={ports}");
         await ready.WaitForExitAsync(stopping);
 
@@ -103,6 +103,26 @@ public sealed class ProgramTests
         var log = await writing;
         Assert.Contains("Delivery from topic t of pubsub failed", log, StringComparison.Ordinal);
         Assert.DoesNotContain(canary, log, StringComparison.Ordinal);
+    }
+
+    /// <returns>An app id, and the internal port that belongs to it, which nobody else can take.</returns>
+    private static (string App, TcpListener Port) Occupied()
+    {
+        for (var number = 0; ; number++)
+        {
+            var app = $"twin-{number}";
+            var port = new TcpListener(IPAddress.Loopback, Flags.Interpret(Flags.Read([$"--app-id={app}"]), _ => null).InternalPort);
+            try
+            {
+                port.Start();
+                return (app, port);
+            }
+            catch (SocketException) when (number < 100)
+            {
+                // Any program may have been given this port.
+                port.Dispose();
+            }
+        }
     }
 
     private static Process Start(params string[] arguments)

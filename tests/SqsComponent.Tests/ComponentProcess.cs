@@ -11,7 +11,7 @@ namespace PiiMasking.SqsComponent.Tests;
 /// <summary>The component as a program of its own, on a socket of its own.</summary>
 internal sealed class ComponentProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
     private readonly ScratchFolder folder;
     private readonly LoopbackPort adminPort = LoopbackPort.Reserve();

@@ -68,7 +68,7 @@ public sealed class DeliveryTests(SqsEmulatorFixture sqs, SharedComponent shared
 
         await Sqs.SendAsync(url, ["second"]);
 
-        var batch = await stream.NextAsync(TimeSpan.FromSeconds(3));
+        var batch = await stream.NextAsync(TimeSpan.FromSeconds(8));
         Assert.Equal("second", Assert.Single(batch.Events).Text);
     }
 
@@ -155,6 +155,11 @@ public sealed class DeliveryTests(SqsEmulatorFixture sqs, SharedComponent shared
         var instance = await Component.InitAsync(Settings(("batchSize", "10")));
         await using var one = await instance.SubscribeAsync("logins-0", queue);
         await using var other = await instance.SubscribeAsync("logins-1", queue);
+        // A stream that is opened late finds nothing left.
+        await Eventually.HoldsAsync(
+            "both are subscribed",
+            () => Regex.Count(Component.LogText, $"Topic logins-[01] of .* is subscribed, from queue {queue}") == 2,
+            stopping: Stopping);
         var ids = await Sqs.SendAsync(url, Enumerable.Range(0, 100).Select(i => $"body {i}"));
 
         var batches = new List<Batch>();

@@ -7,7 +7,7 @@ namespace PiiMasking.SqsComponent.Tests;
 /// <summary>The program around the component: its socket, its start and its end.</summary>
 public sealed class ProcessTests(SqsEmulatorFixture sqs, SharedComponent shared) : ContractTest(sqs, shared)
 {
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
     [Fact]
     public void Anybody_may_connect_to_the_socket()
@@ -88,7 +88,7 @@ public sealed class ProcessTests(SqsEmulatorFixture sqs, SharedComponent shared)
         var (queue, url) = await QueueAsync();
         await Sqs.SendAsync(url, Enumerable.Range(0, 40).Select(i => $"body {i}"));
         await using var component = await ComponentProcess.StartAsync(
-            new Dictionary<string, string?> { ["Component__StopWithin"] = "00:00:05" });
+            new Dictionary<string, string?> { ["Component__StopWithin"] = "00:00:10" });
         var instance = await component.InitAsync(Settings(("batchSize", "10"), ("maxOutstandingMessages", "40")));
         await using var stream = await instance.SubscribeAsync(queue);
         var batches = await stream.TakeAsync(40);
@@ -125,7 +125,7 @@ public sealed class ProcessTests(SqsEmulatorFixture sqs, SharedComponent shared)
 
         component.Process.Send(Signal.Terminate);
 
-        Assert.Equal(0, await component.Process.Exited.WaitAsync(TimeSpan.FromSeconds(6), Stopping));
+        Assert.Equal(0, await component.Process.Exited.WaitAsync(TimeSpan.FromSeconds(15), Stopping));
     }
 
     [Fact]
