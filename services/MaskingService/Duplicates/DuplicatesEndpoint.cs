@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Data;
 using System.Globalization;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Npgsql;
@@ -56,7 +57,10 @@ internal static class DuplicatesEndpoint
             return BadRequest("The cursor is not one of this list.");
         }
 
-        await using var command = database.Source.CreateCommand(ReadDuplicates);
+        // In one snapshot: the groups of one count with the time of that count, under one key.
+        await using var connection = await database.Source.OpenConnectionAsync(cancellation);
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+        await using var command = new NpgsqlCommand(ReadDuplicates, connection, transaction);
         command.Parameters.Add(new NpgsqlParameter<string>("field", field!));
         command.Parameters.Add(new NpgsqlParameter<string>("time_window", window!));
         command.Parameters.Add(new NpgsqlParameter<long>("before_logins", beforeLogins));

@@ -31,9 +31,12 @@ public sealed class FindingDuplicates(MigratedDatabases databases)
             Assert.Equal(Truth(messages, value), exact);
             foreach (var (window, days) in new (string, int?)[] { ("all", null), ("30d", 30), ("7d", 7), ("1d", 1) })
             {
-                var since = TimeProvider.System.GetUtcNow().UtcDateTime.Date.AddDays(-(days ?? 9999));
-                var truth = Truth([.. messages.Where(message => message.SentAt!.Value.UtcDateTime.Date >= since)], value);
-                await Eventually.HoldsAsync($"{field} of {window} are counted", async () => Enumerable.SequenceEqual(truth, await ReadAllAsync(system, field, window)));
+                await Eventually.HoldsAsync($"{field} of {window} are counted", async () =>
+                {
+                    var since = TimeProvider.System.GetUtcNow().UtcDateTime.Date.AddDays(-(days ?? 9999));
+                    var truth = Truth([.. messages.Where(message => message.SentAt!.Value.UtcDateTime.Date >= since)], value);
+                    return Enumerable.SequenceEqual(truth, await ReadAllAsync(system, field, window));
+                });
             }
         }
     }
