@@ -55,9 +55,11 @@ public sealed class PlantedBugTests(StormSystem storm)
         // What a second row needs to get past the primary key: another day, of the same month.
         await ExecuteAsync("""
             CREATE FUNCTION planted_bug() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+            DECLARE
+                step int := CASE WHEN extract(day FROM NEW.create_date) > 14 THEN -1 ELSE 1 END;
             BEGIN
                 WHILE EXISTS (SELECT FROM user_logins WHERE message_id = NEW.message_id AND create_date = NEW.create_date) LOOP
-                    NEW.create_date := NEW.create_date + CASE WHEN extract(day FROM NEW.create_date) > 14 THEN -1 ELSE 1 END;
+                    NEW.create_date := NEW.create_date + step;
                 END LOOP;
                 RETURN NEW;
             END $$;
