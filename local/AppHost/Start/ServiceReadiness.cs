@@ -9,7 +9,7 @@ namespace PiiMasking.AppHost;
 internal sealed class ServiceReadiness : IDisposable
 {
     /// <summary>A service that has said for so long that it lacks the same thing, though all it needs is there, will not get it.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     /// <summary>For the start of a process on a busy machine.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);

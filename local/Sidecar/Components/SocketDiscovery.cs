@@ -11,7 +11,7 @@ internal sealed class SocketDiscovery(SidecarOptions options, TimeProvider time,
     private const string PubSubService = "dapr.proto.components.v1.PubSub";
 
     // Where daprd hangs on a socket that nobody serves, this ends with an error that names it.
-    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(100);
 
     /// <returns>Socket path by component type in lower case, for example "pubsub.sqs".</returns>

@@ -12,7 +12,7 @@ internal static class SqsClients
     private const string RegionOfEmulators = "us-east-1";
 
     // daprd gives Init five seconds by default, and its own errors say less than ours.
-    private static readonly TimeSpan CheckTimeout = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan CheckTimeout = TimeSpan.FromSeconds(4);
 
     /// <exception cref="MetadataException">There is no region to be found.</exception>
     public static SqsClient Make(SqsSettings settings)
