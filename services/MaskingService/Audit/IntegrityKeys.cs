@@ -97,9 +97,10 @@ internal sealed class IntegrityKeys(
             }
 
             // The one before is left to the collector: a record may be under way with it.
-            if (current is null || current.PrimaryKeyId != mac.PrimaryKeyId)
-                logger.IntegrityKeysetRead(mac.PrimaryKeyId);
+            var isNew = current?.PrimaryKeyId != mac.PrimaryKeyId;
             current = mac;
+            if (isNew)
+                logger.IntegrityKeysetRead(mac.PrimaryKeyId);
             return null;
         }
         catch (KeySourceException e)
