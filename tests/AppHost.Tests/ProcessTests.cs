@@ -43,7 +43,7 @@ public sealed class ProcessTests : IDisposable
 
         apphost.Send(signal);
 
-        Assert.Equal(exitCode, await apphost.Exited.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal(exitCode, await apphost.Exited.WaitAsync(Limit));
         await NothingIsLeftAsync();
     }
 

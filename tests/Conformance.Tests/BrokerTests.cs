@@ -135,7 +135,7 @@ public sealed class BrokerTests(ConformingSystems systems, ITestOutputHelper out
             await system.PublishAsync(Enumerable.Range(0, InFlight).Select(at => system.Message(A.Login($"{user}-{at}"))), Stopping);
             await Eventually.HoldsAsync(
                 "a transaction waits for the table",
-                async () => await system.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL") > 0,
+                async () => await system.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'RowExclusiveLock'") > 0,
                 Patience,
                 Stopping);
             var process = victim(system.Running).Process!;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -26,7 +27,7 @@ public sealed class NothingInTheClearTests : IAsyncDisposable
     private readonly string planted = $"pl{RandomNumberGenerator.GetHexString(12, lowercase: true)}";
     private readonly ushort[] network = [(ushort)RandomNumberGenerator.GetInt32(0x1000, 0xffff), (ushort)RandomNumberGenerator.GetInt32(0x1000, 0xffff)];
     private readonly ScratchFolder scratch = new();
-    private readonly List<string> said = [];
+    private readonly ConcurrentQueue<string> said = [];
 
     public ValueTask DisposeAsync()
     {
@@ -41,7 +42,7 @@ public sealed class NothingInTheClearTests : IAsyncDisposable
         using var state = State.TakeFirst(scratch["state"]);
         var answers = new List<string>();
         await using (var system = await LocalSystem.StartAsync(
-            new LocalSystemOptions { Debug = true, Environment = collector.Environment }, state, said.Add, default))
+            new LocalSystemOptions { Debug = true, Environment = collector.Environment }, state, said.Enqueue, default))
         {
             // A row that Postgres refuses: its own log quotes it.
             await ExecuteAsync(system, "ALTER TABLE user_logins ADD CONSTRAINT is_not_odd CHECK (user_id NOT LIKE 'odd%')");

@@ -24,8 +24,8 @@ internal sealed class RunningService : IAsyncDisposable
     {
         (this.host, Store, this.ownsStore, Logs) = (host, store, ownsStore, logs);
         var addresses = host.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.ToArray();
-        App = new HttpClient { BaseAddress = addresses.Length > 0 ? new Uri(addresses[0]) : null };
-        People = new HttpClient { BaseAddress = addresses.Length > 1 ? new Uri(addresses[1]) : null };
+        App = new HttpClient(Patient()) { BaseAddress = addresses.Length > 0 ? new Uri(addresses[0]) : null };
+        People = new HttpClient(Patient()) { BaseAddress = addresses.Length > 1 ? new Uri(addresses[1]) : null };
     }
 
     public FakeSecretStore Store { get; }
@@ -42,6 +42,9 @@ internal sealed class RunningService : IAsyncDisposable
 
     /// <summary>Ends when the service stops itself.</summary>
     public CancellationToken Stopped => host.Lifetime.ApplicationStopping;
+
+    // A body that is announced waits for its refusal, on a busy machine too.
+    private static SocketsHttpHandler Patient() => new() { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) };
 
     /// <summary>A store with fresh keysets.</summary>
     public static async Task<FakeSecretStore> StoreWithKeysetsAsync()

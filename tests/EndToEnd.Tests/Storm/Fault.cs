@@ -66,10 +66,16 @@ internal sealed record Fault(string Name, Func<StormRun, TimeSpan, Task> Do)
     {
         var network = which(run.Storm);
         harm(network, duration);
-        await Task.Delay(duration, run.Stopping);
-        (network.Condition, network.Delay) = (Condition.Well, TimeSpan.Zero);
-        // What the bad time has opened goes with it.
-        network.Cut();
+        try
+        {
+            await Task.Delay(duration, run.Stopping);
+        }
+        finally
+        {
+            (network.Condition, network.Delay) = (Condition.Well, TimeSpan.Zero);
+            // What the bad time has opened goes with it.
+            network.Cut();
+        }
     });
 
     private static async Task StopAsync(StormRun run, Supervised program, TimeSpan duration)

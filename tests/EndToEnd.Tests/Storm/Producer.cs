@@ -46,7 +46,7 @@ internal sealed class Producer : IDisposable
             sent.Confirm(answer.Successful.Select(entry => new SentMessage(Guid.Parse(entry.MessageId), numbers[entry.Id[0] - '0'], now)));
             return true;
         }
-        catch (Exception away) when (away is AmazonServiceException or HttpRequestException or IOException
+        catch (Exception away) when (away is AmazonServiceException or HttpRequestException or IOException or TimeoutException
             || (away is OperationCanceledException && !stopping.IsCancellationRequested))
         {
             await Task.Delay(AwayPause, stopping);

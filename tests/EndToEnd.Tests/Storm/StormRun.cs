@@ -54,8 +54,7 @@ internal sealed class StormRun : IAsyncDisposable
             // What a test that failed has left behind is not this one's.
             await run.WaitUntilEmptyAsync();
             await run.DrainAsync();
-            await Eventually.HoldsAsync("the component counts", async () => await storm.DeletedAsync(stopping) is not null, stopping: stopping);
-            run.before = await run.checker.CountAsync(await storm.DeletedAsync(stopping), stopping);
+            run.before = await run.checker.CountAsync(await run.DeletedBeforeAsync(stopping), stopping);
             run.watching = run.WatchAsync();
             return run;
         }
@@ -129,6 +128,25 @@ internal sealed class StormRun : IAsyncDisposable
         await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Producer.Dispose();
         ended.Dispose();
+    }
+
+    /// <summary>What the component counts once it counts no more: the queue is empty a moment before the component knows what it has deleted.</summary>
+    private async Task<long?> DeletedBeforeAsync(CancellationToken stopping)
+    {
+        const int looks = 5;
+        var (deleted, same) = ((long?)null, 0);
+        await Eventually.HoldsAsync(
+            "the component has counted",
+            async () =>
+            {
+                var now = await storm.DeletedAsync(stopping);
+                same = now is not null && now == deleted ? same + 1 : 0;
+                deleted = now;
+                await Task.Delay(LookEvery, stopping);
+                return same >= looks;
+            },
+            stopping: stopping);
+        return deleted;
     }
 
     /// <summary>Waits until the queue is empty.</summary>

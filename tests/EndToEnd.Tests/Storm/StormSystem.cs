@@ -116,9 +116,17 @@ public sealed partial class StormSystem : IAsyncLifetime
         if (drainsDeadLetters == drain)
             return;
         drainsDeadLetters = drain;
-        // A sidecar asks its app once what it subscribes to.
-        foreach (var program in new[] { System.Ingestion, System.IngestionSidecar })
-            await RestartAsync(program, Signal.Terminate, stopping);
+        try
+        {
+            // A sidecar asks its app once what it subscribes to.
+            foreach (var program in new[] { System.Ingestion, System.IngestionSidecar })
+                await RestartAsync(program, Signal.Terminate, stopping);
+        }
+        catch
+        {
+            drainsDeadLetters = !drain;
+            throw;
+        }
     }
 
     /// <summary>From now on a program that is started waits until it may.</summary>
@@ -324,7 +332,7 @@ public sealed partial class StormSystem : IAsyncLifetime
         {
             Directory.CreateDirectory(Path.Combine(scratch["components"], set));
             foreach (var path in Directory.EnumerateFiles(Path.Combine(Repository.Root, "components", set)))
-                File.Copy(path, Path.Combine(scratch["components"], set, Path.GetFileName(path)));
+                File.Copy(path, Path.Combine(scratch["components"], set, Path.GetFileName(path)), overwrite: true);
         }
 
         var logins = Path.Combine(scratch["components"], "local", "logins.yaml");

@@ -140,7 +140,7 @@ public sealed class OpeningWrappedKeysets : IAsyncLifetime
     {
         vault.Instead = context => Task.Delay(Timeout.Infinite, context.RequestAborted);
         // Long enough for the call to reach the vault on a busy machine.
-        using var keks = Keks("masking-kek", TimeSpan.FromSeconds(1));
+        using var keks = Keks("masking-kek", TimeSpan.FromSeconds(3));
 
         Assert.Contains("did not answer", (await OpenAsync(keks, ValidJwe)).Refusal!.Message, StringComparison.Ordinal);
         Assert.Equal(3, vault.Calls.Count);

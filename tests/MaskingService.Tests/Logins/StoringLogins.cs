@@ -212,7 +212,9 @@ public sealed class StoringLogins(MigratedDatabases databases)
     public async Task Masking_follows_the_generation_and_not_the_primary()
     {
         await using var database = await databases.CreateAsync();
-        await using var service = await StartReadyAsync(database);
+        // Neither looks at the keys by itself while this runs.
+        Dictionary<string, string?> settings = new() { ["Rotation:CheckEvery"] = "00:10:00", ["Rotation:ReplicaGoneAfter"] = "01:00:00" };
+        await using var service = await StartReadyAsync(database, settings: settings);
         await service.StoreAsync(Message());
         using var before = Keyset.Parse(Encoding.UTF8.GetBytes(service.Store.Secrets["masking-keyset"]));
         using var after = before.WithNewKey(makePrimary: true);
@@ -220,7 +222,7 @@ public sealed class StoringLogins(MigratedDatabases databases)
         await using var store = await StoreWithKeysetsAsync();
         store.Secrets["masking-keyset"] = Encoding.UTF8.GetString(after.ToJson());
         store.Secrets["quarantine-keyset"] = service.Store.Secrets["quarantine-keyset"];
-        await using var other = await StartReadyAsync(database, store);
+        await using var other = await StartReadyAsync(database, store, settings);
         await other.StoreAsync(Message());
 
         Assert.Equal(1, await database.ScalarAsync<long>("SELECT count(DISTINCT masked_ip) FROM user_logins"));

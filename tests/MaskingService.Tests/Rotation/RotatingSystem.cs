@@ -40,7 +40,7 @@ internal sealed class RotatingSystem : IAsyncDisposable
         ["Keys:ReloadEvery"] = "00:00:01",
         ["Rotation:CheckEvery"] = "00:00:00.2",
         ["Rotation:ReplicaGoneAfter"] = "00:00:05",
-        ["Rotation:WorkerGoneAfter"] = "00:00:01",
+        ["Rotation:WorkerGoneAfter"] = "00:00:03",
         ["Rotation:SwapRetry"] = "00:00:00.2",
         ["Rotation:ChunkRows"] = "200",
         ["Duplicates:RefreshEvery"] = "00:00:00.5",
