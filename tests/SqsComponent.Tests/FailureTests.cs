@@ -22,7 +22,8 @@ public sealed class FailureTests(SqsEmulatorFixture sqs, SharedComponent shared)
             await stream.NackAsync(refused);
         var first = await stream.NextAsync();
 
-        Assert.InRange(watch.ElapsedMilliseconds, 490, 20_000);
+        // Not at once; how late it may be, the wait for it says.
+        Assert.True(watch.ElapsedMilliseconds >= 490, $"after {watch.ElapsedMilliseconds} ms");
         Assert.Single(first.Events);
         await HasDepthAsync(url, 0, 5);
         await stream.AckAsync(first);
