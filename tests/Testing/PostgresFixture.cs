@@ -144,6 +144,13 @@ public sealed class TestDatabase(PostgresFixture fixture, string name) : IAsyncD
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
+    /// <summary>Waits until a session of this database waits for an advisory lock.</summary>
+    public Task SomebodyWaitsForAnAdvisoryLockAsync() => Eventually.HoldsAsync(
+        "somebody waits for an advisory lock",
+        () => ScalarAsync<bool>(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+            + "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"));
+
     /// <summary>Drops it, whoever is still connected.</summary>
     public async ValueTask DisposeAsync()
     {

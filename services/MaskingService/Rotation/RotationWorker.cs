@@ -15,6 +15,7 @@ internal sealed class RotationWorker(
     ReplicaReporter replica, RotationMetrics metrics, IOptions<RotationOptions> options, TimeProvider time, ILogger<RotationWorker> logger)
     : BackgroundService
 {
+    private static readonly string MatchShadows = Sql.Load("match_shadows.sql");
     private static readonly string VerifyCopy = Sql.Load("verify_copy.sql");
     private static readonly string CountOlderSnapshots = Sql.Load("count_older_snapshots.sql");
     private static readonly TimeSpan ReaderPoll = TimeSpan.FromMilliseconds(500);
@@ -101,7 +102,8 @@ internal sealed class RotationWorker(
         }
 
         hindrance = null;
-        await ExecuteAsync("SELECT match_login_shadows()", stopping);
+        if (await MatchShadowsAsync(next, stopping) is null)
+            return false;
         await using var begin = database.Source.CreateCommand("SELECT begin_rotation($1, $2, $3)");
         begin.Parameters.Add(new NpgsqlParameter<long> { TypedValue = next });
         begin.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = Canary.OfMaskingKey(keys, next) });
@@ -173,7 +175,8 @@ internal sealed class RotationWorker(
 
     private async Task<Step> SettleAsync(Turn turn, CancellationToken stopping)
     {
-        var matched = await ScalarAsync<int>("SELECT match_login_shadows()", stopping);
+        if (await MatchShadowsAsync(turn.ToKeyId, stopping) is not { } matched)
+            return Step.Again;
         if (matched > 0 || preparedFor != turn.Number)
         {
             preparedFor = null;
@@ -222,6 +225,17 @@ internal sealed class RotationWorker(
         if (await RotationState.ReadAsync(database.Source, stopping) is { } state)
             metrics.Observe(state);
         return Step.Rest;
+    }
+
+    /// <returns>How many partitions of the shadow it changed; null if another replica came first and there is nothing to do here.</returns>
+    private async Task<int?> MatchShadowsAsync(uint toKeyId, CancellationToken stopping)
+    {
+        await using var command = Command(MatchShadows);
+        command.Parameters.Add(new NpgsqlParameter<long>("to_key_id", toKeyId));
+        command.Parameters.Add(new NpgsqlParameter<TimeSpan>("replica_gone_after", options.Value.ReplicaGoneAfter));
+        await using var reader = await command.ExecuteReaderAsync(stopping);
+        await reader.NextResultAsync(stopping);
+        return await reader.ReadAsync(stopping) ? reader.GetInt32(0) : null;
     }
 
     private async Task ExecuteAsync(string sql, CancellationToken stopping)

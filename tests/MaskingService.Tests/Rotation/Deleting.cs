@@ -34,7 +34,7 @@ public sealed class Deleting(MigratedDatabases databases)
         await ExecuteAsync(copying, Copy);
 
         var deletion = database.ExecuteAsync("DELETE FROM user_logins");
-        await WaitForLockAsync(database);
+        await database.SomebodyWaitsForAnAdvisoryLockAsync();
         await transaction.CommitAsync();
         await deletion;
 
@@ -50,7 +50,7 @@ public sealed class Deleting(MigratedDatabases databases)
         await ExecuteAsync(deleting, "DELETE FROM user_logins");
 
         var copy = database.ExecuteAsync(Copy);
-        await WaitForLockAsync(database);
+        await database.SomebodyWaitsForAnAdvisoryLockAsync();
         await transaction.CommitAsync();
         await copy;
 
@@ -78,11 +78,6 @@ public sealed class Deleting(MigratedDatabases databases)
     }
 
     private static Task<long> ShadowAsync(TestDatabase database) => database.ScalarAsync<long>("SELECT count(*) FROM user_logins_shadow");
-
-    private static Task WaitForLockAsync(TestDatabase database) => Eventually.HoldsAsync(
-        "somebody waits", () => database.ScalarAsync<bool>(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
-            + "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"));
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
     {
