@@ -22,27 +22,47 @@ internal static class PoisonBenchmark
     private static async Task AnswerAsync(BenchmarkRun run)
     {
         var messages = run.Size(40_000, 500);
-        var rounds = run.Size(5, 1);
+        var rounds = run.Rounds(9);
         await using var system = await BenchmarkSystem.StartAsync(run, new SystemSetup { IsConcurrent = true });
         var backlog = new Backlog(system, run.Stopping);
         var before = await system.System.Database.TotalsAsync(run.Stopping);
-        await backlog.DrainAsync(Mixed(messages / 4));   // everything is compiled and connected
+        // Until the runtimes have compiled again what runs often.
+        var warmUp = run.Size(100_000, 125);
+        await backlog.DrainAsync(Mixed(warmUp));
 
-        var table = run.AddTable($"Good logins a second, {messages} messages waiting", "queue", "round", "good logins/s");
         const string clean = "good only", poisoned = "a fifth bad";
+        var queues = new Dictionary<string, Func<IEnumerable<string>>>
+        {
+            [clean] = () => Enumerable.Range(0, messages).Select(_ => SomeLogins.Body()),
+            [poisoned] = () => Mixed(messages),
+        };
+        var table = run.AddTable($"{messages} messages waiting, a second", "queue", "round", "messages", "good logins");
         var measured = new Rounds();
         for (var round = 1; round <= rounds; round++)
         {
-            // In turns, so that what else the machine does meets both.
-            var alone = await backlog.DrainAsync(Enumerable.Range(0, messages).Select(_ => SomeLogins.Body()));
-            table.AddRow(clean, round, measured.Add(clean, messages / alone.TotalSeconds));
-            var beside = await backlog.DrainAsync(Mixed(messages));
-            table.AddRow(poisoned, round, measured.Add(poisoned, messages * (1 - ShareOfPoison) / beside.TotalSeconds));
+            // In turns, so that what else the machine does meets both, and neither is always the one after the other.
+            foreach (var (queue, bodies) in round % 2 == 1 ? queues : queues.Reverse())
+            {
+                var cpu = system.CpuTimes();
+                var took = await backlog.DrainAsync(bodies());
+                foreach (var (program, time) in system.CpuTimes())
+                    measured.Add($"{program}, {queue}", (time - cpu[program]).TotalMicroseconds / messages);
+                var good = queue == clean ? messages : messages * (1 - ShareOfPoison);
+                table.AddRow(queue, round, messages / took.TotalSeconds, measured.Add(queue, good / took.TotalSeconds));
+            }
+
             run.Say($"round {round} of {rounds}");
         }
 
-        var all = (messages / 4) + (rounds * messages * 2);
-        var bad = (messages / 4 / 5) + (rounds * messages / 5);
+        var times = run.AddTable("CPU time, µs a message", ["queue", .. BenchmarkSystem.ProgramNames, "all"]);
+        foreach (var queue in queues.Keys)
+        {
+            var ofPrograms = BenchmarkSystem.ProgramNames.Select(program => measured.Median($"{program}, {queue}")).ToArray();
+            times.AddRow([queue, .. ofPrograms.Cast<object>(), ofPrograms.Sum()]);
+        }
+
+        var all = warmUp + (rounds * messages * 2);
+        var bad = (warmUp / 5) + (rounds * messages / 5);
         var (stored, _, quarantined) = await system.System.Database.TotalsAsync(run.Stopping) - before;
         if (stored != all - bad || quarantined != bad)
             throw new InvalidOperationException($"Of {all} messages, {bad} of them bad, {stored} were stored and {quarantined} quarantined.");
